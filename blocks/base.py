@@ -1,0 +1,414 @@
+"""What a block is: its settings, its ports, and how it becomes a layer.
+
+A block is declared once, as a frozen class whose fields are its settings::
+
+    class Linear(Block):
+        label, category = "Linear", "dense"
+        inputs = (Port("in", rank=1),)
+        out_features: int = setting(10, min=1, help="how many numbers come out")
+
+        def layer(self, x: Shape) -> Call:
+            return Call("nn.Linear", x[0], self.out_features)
+
+Everything else (palette entry, form, bounds, shape, module, exported line, docs, tests) is derived
+from that declaration. Shapes never include the batch: a grey 28 by 28 picture is ``(1, 28, 28)``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, dataclass_transform
+
+Shape = tuple[int, ...]
+"""The shape of one sample, without the batch."""
+
+Json = Any
+"""A value that JSON can hold: None, bool, int, float, str, list or dict."""
+
+
+class BlockError(ValueError):
+    """A block cannot take what it receives.
+
+    The message is a sentence for the person at the canvas: what is wrong, the numbers received, and
+    what to do. `code` is a stable short name of the kind of mistake (``"kernel-too-large"``).
+    """
+
+    def __init__(self, message: str, code: str = "shape", port: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.port = port
+
+
+class SettingError(ValueError):
+    """A value given for a setting has the wrong type or lies outside its bounds."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of a block.
+
+    `rank` is the number of dimensions of one sample (an image has 3, a flat vector 1), or several
+    allowed ranks, or None for any. `holds` is ``"features"`` (floats) or ``"tokens"`` (integers).
+    """
+
+    name: str
+    rank: int | tuple[int, ...] | None = None
+    holds: str = "features"
+
+    def accepts(self, shape: Shape) -> bool:
+        """Whether a sample of this shape has a rank this port takes."""
+        ranks = (self.rank,) if isinstance(self.rank, int) else self.rank
+        return ranks is None or len(shape) in ranks
+
+
+class Call:
+    """A constructor call as plain data; its `repr` is its source.
+
+    `target` is a dotted name under ``nn`` (``"nn.Conv2d"``) or the bare name of a class in
+    `blocks.modules`. Arguments are numbers, strings, None, tuples of these, or further calls.
+
+    >>> Call("nn.Conv2d", 3, 16, kernel_size=3, padding=1)
+    nn.Conv2d(3, 16, kernel_size=3, padding=1)
+    """
+
+    __slots__ = ("args", "kwargs", "target")
+
+    def __init__(self, target: str, *args: Any, **kwargs: Any) -> None:
+        self.target = target
+        self.args = args
+        self.kwargs = kwargs
+
+    def __repr__(self) -> str:
+        parts = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in self.kwargs.items()]
+        return f"{self.target}({', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Call)
+            and self.target == other.target
+            and self.args == other.args
+            and self.kwargs == other.kwargs
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.target, self.args, tuple(self.kwargs.items())))
+
+
+def setting(
+    default: Any,
+    *,
+    min: float | None = None,
+    max: float | None = None,
+    choices: Sequence[Any] | None = None,
+    label: str | None = None,
+    help: str = "",
+    unit: str = "",
+) -> Any:
+    """Declare a field of a block (or data set, loss, optimizer ...) that a person can set.
+
+    `min` and `max` are inclusive and hold for every element of a tuple. `choices` lists the only
+    allowed values. `help` is one plain sentence.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "min": min,
+            "max": max,
+            "choices": tuple(choices) if choices is not None else None,
+            "label": label,
+            "help": help,
+            "unit": unit,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A declared setting as forms and checks see it.
+
+    `kind` is one of ``int float bool text choice size ints floats texts``; a size is one integer or a
+    pair (height, width), the last three are tuples of any length. `optional` settings may be None.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    optional: bool
+    min: float | None
+    max: float | None
+    choices: tuple[Any, ...] | None
+    label: str
+    help: str
+    unit: str
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in its Python form (lists become tuples).
+
+        Raises SettingError with a sentence when the type or a bound does not fit.
+        """
+        if value is None:
+            if self.optional:
+                return None
+            raise SettingError(f"{self.name} must not be empty.")
+        if self.choices is not None:
+            for choice in self.choices:
+                if choice == value and type(choice) is type(value):
+                    return choice
+            allowed = ", ".join(repr(c) for c in self.choices)
+            raise SettingError(f"{self.name} is {_short(value)}; it must be one of {allowed}.")
+        match self.kind:
+            case "bool":
+                if not isinstance(value, bool):
+                    raise SettingError(f"{self.name} is {_short(value)}; it must be true or false.")
+            case "text":
+                if not isinstance(value, str):
+                    raise SettingError(f"{self.name} is {_short(value)}; it must be text.")
+            case "int":
+                self._number(value, whole=True)
+            case "float":
+                self._number(value, whole=False)
+                value = float(value)
+            case "size" if not isinstance(value, (list, tuple)):
+                self._number(value, whole=True)
+            case "size" | "ints":
+                if not isinstance(value, (list, tuple)):
+                    raise SettingError(f"{self.name} is {_short(value)}; it must be a list of whole numbers.")
+                if self.kind == "size" and len(value) != 2:
+                    raise SettingError(
+                        f"{self.name} has {len(value)} numbers; it takes one, or a pair (height, width)."
+                    )
+                for item in value:
+                    self._number(item, whole=True)
+                value = tuple(value)
+            case "floats":
+                if not isinstance(value, (list, tuple)):
+                    raise SettingError(f"{self.name} is {_short(value)}; it must be a list of numbers.")
+                for item in value:
+                    self._number(item, whole=False)
+                value = tuple(float(item) for item in value)
+            case "texts":
+                if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+                    raise SettingError(f"{self.name} is {_short(value)}; it must be a list of texts.")
+                value = tuple(value)
+        return value
+
+    def _number(self, value: Any, whole: bool) -> None:
+        good = isinstance(value, int) if whole else isinstance(value, (int, float))
+        if isinstance(value, bool) or not good:
+            kind = "a whole number" if whole else "a number"
+            raise SettingError(f"{self.name} is {_short(value)}; it must be {kind}.")
+        if value != value or value in (float("inf"), float("-inf")):
+            raise SettingError(f"{self.name} is {value}; it must be a finite number.")
+        if self.min is not None and value < self.min:
+            raise SettingError(f"{self.name} is {value}; the smallest allowed is {self.min:g}.")
+        if self.max is not None and value > self.max:
+            raise SettingError(f"{self.name} is {value}; the largest allowed is {self.max:g}.")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _kind(annotation: Any, choices: Any) -> tuple[str, bool]:
+    """The kind of a setting and whether it may be None, from its type annotation."""
+    arguments = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    optional = type(None) in arguments
+    rest = [a for a in arguments if a is not type(None)]
+    if choices is not None:
+        return "choice", optional
+    if rest == [int, tuple[int, int]]:
+        return "size", optional
+    if len(rest) == 1:
+        simple = {
+            bool: "bool",
+            int: "int",
+            float: "float",
+            str: "text",
+            tuple[int, ...]: "ints",
+            tuple[float, ...]: "floats",
+            tuple[str, ...]: "texts",
+        }
+        if rest[0] in simple:
+            return simple[rest[0]], optional
+    raise TypeError(f"a setting cannot have the type {annotation}")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(setting,))
+class Declared:
+    """A thing declared by its settings: a block, a data set, a task, a loss, an optimizer.
+
+    Subclasses become frozen dataclasses by themselves; instances carry checked values of the
+    settings and can be compared and hashed.
+    """
+
+    label: ClassVar[str] = ""
+    help: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True)(cls)
+
+    def __post_init__(self) -> None:
+        for spec in self.settings():
+            object.__setattr__(self, spec.name, spec.check(getattr(self, spec.name)))
+
+    @classmethod
+    @functools.cache
+    def settings(cls) -> tuple[Setting, ...]:
+        """The declared settings, in the order they are written."""
+        found = []
+        hints = typing.get_type_hints(cls)
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+            meta = field.metadata
+            kind, optional = _kind(hints[field.name], meta["choices"])
+            found.append(
+                Setting(
+                    name=field.name,
+                    kind=kind,
+                    default=field.default,
+                    optional=optional,
+                    min=meta["min"],
+                    max=meta["max"],
+                    choices=meta["choices"],
+                    label=meta["label"] or field.name,
+                    help=meta["help"],
+                    unit=meta["unit"],
+                )
+            )
+        return tuple(found)
+
+    @classmethod
+    def from_settings(cls, values: dict[str, Json]) -> Self:
+        """An instance from JSON values; missing settings take their defaults.
+
+        Raises SettingError for an unknown name, a wrong type or a value out of bounds.
+        """
+        known = {s.name for s in cls.settings()}
+        for name in values:
+            if name not in known:
+                raise SettingError(f"{cls.__name__} has no setting {_short(name)}.")
+        return cls(**values)
+
+    def to_settings(self) -> dict[str, Json]:
+        """All settings as JSON values, defaults included (tuples become lists)."""
+        return {s.name: _plain(getattr(self, s.name)) for s in self.settings()}
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some settings changed and checked."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+def _plain(value: Any) -> Json:
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True)
+class Step:
+    """One block inside a composite: its name there, and where its inputs come from."""
+
+    id: str
+    block: Block
+    sources: tuple[str, ...]
+
+
+class Subgraph:
+    """The inside of a composite, built forward.
+
+    Sources are the names of the composite's input ports or ids of earlier steps::
+
+        g = Subgraph()
+        h = g.add("conv1", Conv2d(out_channels=8), "in")
+        g.output(g.add("add", Add(), h, "in"))
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.result: str = ""
+
+    def add(self, id: str, block: Block, *sources: str) -> str:
+        """Append a block that reads `sources` (one per input port); returns its id."""
+        self.steps.append(Step(id, block, sources))
+        self.result = id
+        return id
+
+    def output(self, id: str) -> Subgraph:
+        """Name the step whose output is the composite's (the last one added, unless told)."""
+        self.result = id
+        return self
+
+
+@dataclass(frozen=True)
+class Example:
+    """A hand-written case that a block must satisfy: the oracle of its table test.
+
+    `inputs` and `output` are shapes without the batch; `parameters` is the number of trainable
+    values, None to leave it unchecked.
+    """
+
+    settings: dict[str, Json]
+    inputs: tuple[Shape, ...]
+    output: Shape
+    parameters: int | None = None
+
+
+class Block(Declared):
+    """A thing one can put on the canvas. See the module's docstring for how to declare one.
+
+    A leaf defines `layer`, a composite `template`, an input `source_shape`. A block with neither
+    (the output) passes its input on unchanged and becomes no module.
+    """
+
+    category: ClassVar[str] = ""
+    inputs: ClassVar[tuple[Port, ...]] = (Port("in"),)
+    variadic: ClassVar[str | None] = None
+    """Name of the integer setting that says how many inputs there are; they are called in1, in2, ..."""
+    formula: ClassVar[str] = ""
+    """One line of mathematics in plain text, shown in the inspector."""
+    source: ClassVar[str] = ""
+    """The paper or the documentation the block follows."""
+    examples: ClassVar[tuple[Example, ...]] = ()
+    holds: ClassVar[str] = "features"
+    """What the output holds: ``"features"`` (floats) or ``"tokens"`` (integers)."""
+    stochastic: ClassVar[bool] = False
+    """Whether the output differs from call to call in training mode (dropout, noise)."""
+    stem: ClassVar[str] = ""
+    """What a new node is called (``"conv"`` gives conv1, conv2 ...); the name in lower case unless told."""
+
+    def ports(self) -> tuple[Port, ...]:
+        """The input ports of this instance (their number may depend on a setting)."""
+        if self.variadic is None:
+            return self.inputs
+        port = self.inputs[0]
+        return tuple(dataclasses.replace(port, name=f"in{i + 1}") for i in range(getattr(self, self.variadic)))
+
+    def check(self, *shapes: Shape) -> None:
+        """Raise BlockError for input shapes that torch would refuse unclearly or accept silently."""
+
+    def layer(self, *shapes: Shape) -> Call | None:
+        """The constructor call of this block's module for these input shapes; None for no leaf."""
+        return None
+
+    def template(self, *shapes: Shape) -> Subgraph | None:
+        """The inside of this block for these input shapes; None for no composite."""
+        return None
+
+    def source_shape(self) -> Shape | None:
+        """The shape of a sample that enters the network here; None if this is no input."""
+        return None
+
+    def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
+        """Multiply-adds of one sample's forward pass, the count of torchvision's tables.
+
+        Additions of a bias, activations, pooling and normalization are left out, as there.
+        """
+        return 0
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        """The formula with this instance's numbers put in, one line each; empty if there is none."""
+        return ""

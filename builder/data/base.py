@@ -1,0 +1,86 @@
+"""What a data set is: its settings, the fields it gives, and the plain functions that load it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from blocks.base import Declared, Shape
+
+Split = dict[str, Tensor]
+"""Field name -> tensor of all samples of one split, the sample first: ``{"image": (N, C, H, W), "label": (N,)}``."""
+
+Splits = dict[str, Split]
+"""``{"train": ..., "validation": ..., "test": ...}``; every split has the same fields."""
+
+Progress = Callable[[str, float], None]
+"""Called with a sentence and a fraction from 0 to 1 while data is fetched or prepared."""
+
+
+class DataError(ValueError):
+    """The data cannot be used; the message is one sentence that names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One tensor of a sample.
+
+    `holds` is ``"image"`` (float, C×H×W), ``"features"`` (float), ``"tokens"`` (integers below `size`)
+    or ``"class"`` (one integer below `size`, shape ``()``).
+    """
+
+    shape: Shape
+    holds: str = "features"
+    size: int | None = None
+
+
+class Dataset(Declared):
+    """A data set, declared by its settings. A subclass has a `name` and is registered by it.
+
+    What is known without reading anything (`fields`, `class_names`) is what `builder.check` sees.
+    `load_arrays` and `make_batch` are *plain functions*: they use only torch, numpy, the standard
+    library and libraries they import inside themselves, since their very source is copied into the
+    exported ``train.py``. `helpers` lists further plain functions those two call.
+    """
+
+    name: ClassVar[str] = ""
+    kind: ClassVar[str] = "image"
+    """How samples are drawn: ``image``, ``points`` (2-D), ``table``, ``sequence`` or ``text``."""
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    """Names of the tasks this data suits, the usual one first."""
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Distributions that the plain functions import besides torch and numpy, as in a requirements file."""
+    helpers: ClassVar[tuple[Callable[..., Any], ...]] = ()
+
+    def fields(self) -> dict[str, Field]:
+        """The fields of one sample as the network sees them (after resizing). Reads nothing."""
+        raise TypeError(f"{type(self).__name__} must define fields()")
+
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers; empty for data without classes."""
+        return ()
+
+    def size_hint(self) -> dict[str, int] | None:
+        """The number of samples per split if known without reading anything."""
+        return None
+
+    @staticmethod
+    def load_arrays(settings: dict[str, Any], folder: Path | None, progress: Progress | None = None) -> Splits:
+        """Plain: all samples in memory, pictures as uint8 (N, C, H, W). Raises ValueError with a sentence.
+
+        `settings` is `to_settings()`. `folder` is where files that are already present lie (what
+        LAYERLOOM_DATA names), or None.
+        """
+        raise TypeError("a data set must define load_arrays()")
+
+    @staticmethod
+    def make_batch(split: Split, index: Tensor, settings: dict[str, Any], generator: Any = None) -> dict[str, Tensor]:
+        """Plain: the samples `index` as the network and the loss take them.
+
+        With a generator (training) the samples are augmented from it; without, never.
+        """
+        raise TypeError("a data set must define make_batch()")

@@ -1,0 +1,78 @@
+"""What a task is: the networks it needs, its losses, how a batch becomes a step, and how it is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from blocks.base import Declared, Shape
+from builder.data.base import Dataset, Field
+
+
+class Loss(Declared):
+    """A loss a task offers, declared by its settings; `name` is what the project file says."""
+
+    name: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number by which a trained network is judged. `unit` is ``"%"`` for fractions shown as percent."""
+
+    name: str
+    label: str
+    higher_is_better: bool = True
+    unit: str = ""
+
+
+class Task(Declared):
+    """A kind of job. A subclass has a `name` and is registered by it; it knows no page.
+
+    `train_step` and `evaluate` are *plain functions*: they use only torch and the plain functions
+    listed in `helpers`, since their very source is copied into the exported ``train.py``.
+    """
+
+    name: ClassVar[str] = ""
+    slots: ClassVar[tuple[str, ...]] = ("network",)
+    """Names of the networks the task trains."""
+    losses: ClassVar[tuple[type[Loss], ...]] = ()
+    """The losses it offers, the usual one first."""
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+    """What `evaluate` returns; the first, on validation data, decides which weights are kept as best."""
+    helpers: ClassVar[tuple[Callable[..., Any], ...]] = ()
+
+    def inputs(self, dataset: Dataset, slot: str) -> tuple[tuple[str, Field], ...]:
+        """The fields fed to this slot's input nodes, in their file order."""
+        raise TypeError(f"{type(self).__name__} must define inputs()")
+
+    def output_shapes(self, dataset: Dataset, loss: Loss, slot: str) -> tuple[Shape | None, ...]:
+        """The shapes this slot's output nodes must have, in their file order; None where any will do."""
+        raise TypeError(f"{type(self).__name__} must define output_shapes()")
+
+    def initial_loss(self, dataset: Dataset, loss: Loss) -> float | None:
+        """The loss of a network that knows nothing, where theory gives it (ln 10 for ten classes)."""
+        return None
+
+    @staticmethod
+    def train_step(
+        networks: dict[str, nn.Module],
+        batch: dict[str, Tensor],
+        settings: dict[str, Any],
+        optimize: Callable[..., None],
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Plain: one batch's losses and metrics by name, after calling ``optimize(loss, slot)`` to step.
+
+        `settings` holds the loss's and the task's settings: ``{"loss": {"name", ...}, "task": {...}}``.
+        """
+        raise TypeError("a task must define train_step()")
+
+    @staticmethod
+    def evaluate(
+        networks: dict[str, nn.Module], batch: dict[str, Tensor], settings: dict[str, Any]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
+        """Plain: sums over one batch of losses and metrics by name (not means), and the sample count."""
+        raise TypeError("a task must define evaluate()")
