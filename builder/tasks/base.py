@@ -76,3 +76,22 @@ class Task(Declared):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
         """Plain: sums over one batch of losses and metrics by name (not means), and the sample count."""
         raise TypeError("a task must define evaluate()")
+
+    @staticmethod
+    def results(
+        outputs: dict[str, Tensor | tuple[Tensor, ...]], batch: dict[str, Tensor], settings: dict[str, Any]
+    ) -> dict[str, Tensor]:
+        """Named arrays to look at, the sample first, from what each slot's network gave for a batch.
+
+        For instance ``{"probability": (N, C), "prediction": (N,)}``. `batch` may lack the targets (a
+        picture of the user's own); then only what follows from the outputs is returned. Empty unless
+        a task has something to show.
+        """
+        return {}
+
+    @staticmethod
+    def totals(
+        outputs: dict[str, Tensor | tuple[Tensor, ...]], batch: dict[str, Tensor], settings: dict[str, Any]
+    ) -> dict[str, Tensor]:
+        """Named arrays that are summed over all batches of a validation (``{"confusion": (C, C)}``)."""
+        return {}
