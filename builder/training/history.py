@@ -7,6 +7,7 @@ NaN is stored as NULL. ``attempts`` says from which step the run was started or 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -79,7 +80,9 @@ class Writer:
         now = time.time()
         with self.lock:
             if len(self.rows) < self.MAX_KEPT:
-                self.rows.append(("evaluations", record, now, None) if "split" in record else ("steps", record, now, lr))
+                self.rows.append(
+                    ("evaluations", record, now, None) if "split" in record else ("steps", record, now, lr)
+                )
             if not self.oldest:
                 self.oldest = now
             elif now - self.oldest >= FLUSH_SECONDS:
@@ -152,10 +155,9 @@ class Writer:
         """Write what is left and fold the write-ahead log into the file, so that it stands alone."""
         self.flush()
         with self.lock:
-            try:
+            # Where somebody reads at the moment, the log stays beside the file, which is as good.
+            with contextlib.suppress(sqlite3.Error):
                 self.db.execute("PRAGMA journal_mode=DELETE")
-            except sqlite3.Error:
-                pass  # somebody reads at the moment: the log stays beside the file, which is as good
             self.db.close()
 
 

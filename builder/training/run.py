@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -60,8 +61,13 @@ class State:
     heartbeat: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON values (NaN stays NaN, as Python's json writes it)."""
-        return dataclasses.asdict(self)
+        """All fields as JSON that a browser reads: numbers that are not finite become None."""
+        plain: dict[str, Any] = _finite(dataclasses.asdict(self))
+        return plain
+
+    def to_bytes(self) -> bytes:
+        """The exact form of the state file, NaN included."""
+        return json.dumps(dataclasses.asdict(self)).encode()
 
     @classmethod
     def from_json(cls, data: Any) -> State:
@@ -70,9 +76,15 @@ class State:
         return cls(**{k: v for k, v in data.items() if k in known}) if isinstance(data, dict) else cls()
 
 
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def write_state(folder: Path, state: State) -> None:
     """Replace the folder's state.json. Raises OSError."""
-    write_atomically(folder / STATE_FILE, json.dumps(state.to_json()).encode())
+    write_atomically(folder / STATE_FILE, state.to_bytes())
 
 
 def read_state(folder: Path) -> State:

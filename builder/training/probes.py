@@ -1,0 +1,291 @@
+"""Looking into networks while they train, without changing what they become.
+
+A probe sends one fixed sample through the networks in evaluation mode and keeps every block's output.
+It leaves no trace: training mode of every module, random numbers, running averages and gradients are
+as before, so the curve is the same to the last bit with and without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from builder.training import snapshot
+from builder.training.snapshot import Array, Snapshot
+
+INTERVAL = 0.25
+SURFACE_INTERVAL = 0.5
+SHARE = 0.03
+"""The part of the time that probes may take."""
+CHANNELS = 64
+PIXELS = 32
+GRID = 60
+VALUES = 4096
+BINS = 32
+WATCHED_ELEMENTS = 4_000_000
+
+Modules = dict[str, dict[str, str]]
+"""Network -> node path (``"layer1.conv1"`` for an inner node) -> module path."""
+
+
+@contextlib.contextmanager
+def untouched(networks: dict[str, nn.Module]) -> Iterator[None]:
+    """Evaluation mode without gradients inside; every module's mode and the random numbers restored after."""
+    modes = [(m, m.training) for network in networks.values() for m in network.modules()]
+    # A custom layer may draw numbers even in evaluation mode.
+    devices = sorted({p.device.index or 0 for n in networks.values() for p in n.parameters() if p.is_cuda})
+    with torch.random.fork_rng(devices), torch.no_grad():
+        try:
+            for network in networks.values():
+                network.eval()
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
+
+
+@contextlib.contextmanager
+def hooked(network: nn.Module, modules: dict[str, str], keep: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Call ``keep(node path, output)`` for the first call of each node's module, right after it.
+
+    An in-place layer downstream may overwrite the output, so `keep` must copy what it wants.
+    """
+    seen: set[str] = set()
+    handles = []
+
+    def hook(node: str) -> Callable[[nn.Module, Any, Any], None]:
+        def observe(module: nn.Module, arguments: Any, output: Any) -> None:
+            first = output[0] if isinstance(output, (tuple, list)) else output
+            if node not in seen and isinstance(first, Tensor):
+                seen.add(node)
+                keep(node, first)
+
+        return observe
+
+    try:
+        for node, path in modules.items():
+            handles.append(network.get_submodule(path).register_forward_hook(hook(node)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+# --- measuring one output ----------------------------------------------------------------------
+
+
+def thumbnail(output: Tensor) -> Tensor:
+    """One sample's output, small: at most 64 channels of 32×32, 4096 values of a vector, 128×128 of a sequence."""
+    output = output.detach().float()
+    if output.dim() >= 3:
+        output = output.reshape(-1, *output.shape[-2:])[:CHANNELS]
+        height, width = output.shape[-2:]
+        if height > PIXELS or width > PIXELS:
+            scale = PIXELS / max(height, width)
+            size = (max(1, round(height * scale)), max(1, round(width * scale)))
+            output = F.adaptive_avg_pool2d(output[None], size)[0]
+    elif output.dim() == 2:
+        output = output[:128, :128]
+    else:
+        output = output.reshape(-1)[:VALUES]
+    return output
+
+
+def as_float16(output: Tensor) -> Array:
+    """Half precision, values beyond its range cut to it; always a copy."""
+    array: Array = output.clamp(-65504.0, 65504.0).to("cpu", torch.float16, copy=True).numpy()
+    return array
+
+
+def describe(output: Tensor) -> dict[str, Any]:
+    """Shape, mean, spread, share of zeros and a 32-bin histogram of all values (of 16,384 where there are more)."""
+    flat = output.detach().float().reshape(-1)
+    if flat.numel() > 16_384:
+        flat = flat[:: math.ceil(flat.numel() / 16_384)]
+    found: dict[str, Any] = {"shape": list(output.shape)}
+    if not flat.numel():
+        return found
+    low, high = torch.stack(torch.aminmax(flat)).tolist()
+    spread, mean = (t.item() for t in torch.std_mean(flat, correction=0))
+    found |= {"mean": mean, "std": spread, "low": low, "high": high}
+    found["zeros"] = 1.0 - torch.count_nonzero(flat).item() / flat.numel()
+    if math.isfinite(low) and math.isfinite(high):
+        top = high if high > low else low + 1.0
+        found["histogram"] = [int(c) for c in torch.histc(flat.cpu(), BINS, low, top).tolist()]
+    return found
+
+
+def gradient_norms(network: nn.Module, modules: dict[str, str]) -> dict[str, float]:
+    """The norm of each node's last gradient, where its module has parameters that got one."""
+    parameters = [(name, p.grad) for name, p in network.named_parameters() if p.grad is not None]
+    if not parameters:
+        return {}
+    norms = dict(zip((n for n, _ in parameters), torch.stack(torch._foreach_norm([g for _, g in parameters])).tolist()))
+    found = {}
+    for node, path in modules.items():
+        own = [v for name, v in norms.items() if name.startswith(path + ".")]
+        if own:
+            found[node] = math.sqrt(sum(v * v for v in own))
+    return found
+
+
+# --- the sample --------------------------------------------------------------------------------
+
+
+class Sources:
+    """What a probe needs to know besides the networks.
+
+    `inputs` names each slot's input fields, in order; `make_batch(index)` gives samples of the
+    validation split as the networks take them; `results(outputs, batch)` is the task's view of them.
+    """
+
+    def __init__(
+        self,
+        inputs: dict[str, tuple[str, ...]],
+        modules: Modules,
+        make_batch: Callable[[Tensor], dict[str, Tensor]],
+        count: int,
+        results: Callable[[dict[str, Any], dict[str, Tensor]], dict[str, Tensor]],
+        grid: dict[str, Tensor] | None = None,
+        grid_range: tuple[list[float], list[float]] | None = None,
+    ) -> None:
+        self.inputs, self.modules, self.make_batch, self.count = inputs, modules, make_batch, count
+        self.results, self.grid, self.grid_range = results, grid, grid_range
+
+
+def observe(
+    networks: dict[str, nn.Module], sources: Sources, batch: dict[str, Tensor], watched: tuple[str, str] | None = None
+) -> tuple[dict[str, Array], dict[str, dict[str, Any]]]:
+    """Feature maps of a batch of one sample: arrays as `Snapshot` names them, and the nodes' numbers.
+
+    `watched` is (network, node path) of the one whose output is kept in full, with its weights.
+    Fields that a slot needs but the batch lacks leave that slot out (a GAN's discriminator).
+    """
+    arrays: dict[str, Array] = {}
+    nodes: dict[str, dict[str, Any]] = {}
+    outputs: dict[str, Any] = {}
+    with untouched(networks):
+        for slot, network in networks.items():
+            fields = sources.inputs.get(slot, ())
+            if not fields or any(name not in batch for name in fields):
+                continue
+            found = nodes.setdefault(slot, {})
+            modules = sources.modules.get(slot, {})
+
+            def keep(node: str, output: Tensor, slot: str = slot, found: dict[str, Any] = found) -> None:
+                one = output[0]
+                full = (slot, node) == watched and one.numel() <= WATCHED_ELEMENTS
+                arrays[f"map/{slot}/{node}"] = as_float16(one.detach().float() if full else thumbnail(one))
+                found[node] = describe(one)
+
+            with hooked(network, modules, keep):
+                outputs[slot] = network(*(batch[name] for name in fields))
+            for node, norm in gradient_norms(network, modules).items():
+                found.setdefault(node, {})["gradient"] = norm
+            if watched is not None and watched[0] == slot and watched[1] in modules:
+                for name, weight in network.get_submodule(modules[watched[1]]).named_parameters():
+                    if weight.numel() <= WATCHED_ELEMENTS:
+                        arrays[f"weight/{slot}/{watched[1]}/{name}"] = weight.detach().float().cpu().numpy().copy()
+        for name, value in sources.results(outputs, batch).items():
+            arrays[f"prediction/{name}"] = value[0].float().cpu().numpy().copy()
+    for name, value in batch.items():
+        arrays[f"sample/{name}"] = value[0].cpu().numpy().copy()
+    return arrays, nodes
+
+
+class Prober:
+    """Probes at most 4 times a second, and less often where that would cost over 3% of the time.
+
+    `sample` is an index into the validation split and `watched` a (network, node path); both may be
+    changed at any time. The latest snapshot lies in the run folder as probe.safetensors.
+    """
+
+    def __init__(self, folder: Path, networks: dict[str, nn.Module], sources: Sources) -> None:
+        self.path = folder / snapshot.PROBE_FILE
+        self.networks, self.sources = networks, sources
+        self.sample = 0
+        self.watched: tuple[str, str] | None = None
+        self.due = 0.0
+        self.surface_due = 0.0
+        self.error: str | None = None
+        self._batch: tuple[int, dict[str, Tensor]] | None = None
+        self._surface: dict[str, Array] = {}
+
+    def maybe(self, step: int, epoch: int) -> bool:
+        """Probe if it is time; whether it did."""
+        if time.monotonic() < self.due:
+            return False
+        self.probe(step, epoch)
+        return True
+
+    def pick(self, sample: int) -> None:
+        """Choose another sample; the next `maybe` probes at once. An index too large wraps round."""
+        self.sample = sample % self.sources.count if self.sources.count else 0
+        self.due = 0.0
+
+    def probe(self, step: int, epoch: int) -> None:
+        """Probe now and write the snapshot. A full disk is noted in `error`, not raised."""
+        if not self.sources.count:
+            self.due = math.inf
+            return
+        started = time.monotonic()
+        if self._batch is None or self._batch[0] != self.sample:
+            with torch.random.fork_rng([]):
+                self._batch = (self.sample, self.sources.make_batch(torch.tensor([self.sample])))
+        arrays, nodes = observe(self.networks, self.sources, self._batch[1], self.watched)
+        surface = self._surface_info(started)
+        arrays |= self._surface
+        info = {
+            "step": step,
+            "epoch": epoch,
+            "sample": self.sample,
+            "time": time.time(),
+            "watched": list(self.watched) if self.watched else None,
+            "nodes": nodes,
+            "surface": surface,
+        }
+        try:
+            snapshot.write(self.path, Snapshot(info, arrays))
+            self.error = None
+        except OSError as error:
+            self.error = f"Feature maps cannot be written ({error.strerror or error}); training goes on without them."
+        ended = time.monotonic()
+        self.due = ended + max(INTERVAL - (ended - started), (ended - started) * (1 - SHARE) / SHARE)
+
+    def _surface_info(self, now: float) -> dict[str, Any] | None:
+        grid, bounds = self.sources.grid, self.sources.grid_range
+        if grid is None or bounds is None:
+            return None
+        if now >= self.surface_due:
+            started = time.monotonic()
+            with untouched(self.networks):
+                outputs = {
+                    slot: network(*(grid[name] for name in self.sources.inputs[slot]))
+                    for slot, network in self.networks.items()
+                }
+                found = self.sources.results(outputs, grid)
+                self._surface = {f"surface/{k}": v.float().cpu().numpy().copy() for k, v in found.items()}
+            cost = time.monotonic() - started
+            # Half of the share is for the maps of the sample.
+            self.surface_due = time.monotonic() + max(SURFACE_INTERVAL, cost * 2 / SHARE)
+        return {"low": bounds[0], "high": bounds[1], "size": GRID}
+
+
+def point_grid(points: Tensor, size: int = GRID) -> tuple[Tensor, tuple[list[float], list[float]]]:
+    """A regular size×size grid over the range of 2-D points, with a margin: (size², 2), row by row from the lowest
+    second coordinate, and (low, high) of both coordinates."""
+    low, high = points.float().amin(0), points.float().amax(0)
+    margin = (high - low).clamp_min(1e-6) * 0.1
+    low, high = low - margin, high + margin
+    across = torch.linspace(low[0].item(), high[0].item(), size)
+    up = torch.linspace(low[1].item(), high[1].item(), size)
+    second, first = torch.meshgrid(up, across, indexing="ij")
+    return torch.stack([first.reshape(-1), second.reshape(-1)], dim=1), (low.tolist(), high.tolist())
