@@ -86,7 +86,8 @@ def _checksum(tensors: dict[str, Tensor], text: str) -> str:
     for name in sorted(tensors):
         flat = tensors[name].reshape(-1)
         if flat.numel():
-            total = zlib.crc32(memoryview(flat.view(torch.uint8).numpy()), total)
+            raw: Any = flat.view(torch.uint8).numpy()
+            total = zlib.crc32(raw, total)
     return f"{total:08x}"
 
 

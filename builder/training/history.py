@@ -2,7 +2,8 @@
 
 Table ``steps`` holds one row per optimizer step, ``evaluations`` one per validation or test. Losses
 and metrics are columns (``loss/...``, ``metric/...``) of 64-bit floats, so values come back exactly;
-NaN is stored as NULL. ``attempts`` says from which step the run was started or resumed.
+NaN is stored as NULL, and SQLite
+keeps no sign of a zero. ``attempts`` says from which step the run was started or resumed.
 """
 
 from __future__ import annotations

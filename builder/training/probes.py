@@ -115,7 +115,8 @@ def describe(output: Tensor) -> dict[str, Any]:
         return found
     low, high = torch.stack(torch.aminmax(flat)).tolist()
     spread, mean = (t.item() for t in torch.std_mean(flat, correction=0))
-    found |= {"mean": mean, "std": spread, "low": low, "high": high}
+    for name, value in (("mean", mean), ("std", spread), ("low", low), ("high", high)):
+        found[name] = value if math.isfinite(value) else None  # a browser's JSON knows no NaN
     found["zeros"] = 1.0 - torch.count_nonzero(flat).item() / flat.numel()
     if math.isfinite(low) and math.isfinite(high):
         top = high if high > low else low + 1.0
@@ -123,17 +124,18 @@ def describe(output: Tensor) -> dict[str, Any]:
     return found
 
 
-def gradient_norms(network: nn.Module, modules: dict[str, str]) -> dict[str, float]:
+def gradient_norms(network: nn.Module, modules: dict[str, str]) -> dict[str, float | None]:
     """The norm of each node's last gradient, where its module has parameters that got one."""
     parameters = [(name, p.grad) for name, p in network.named_parameters() if p.grad is not None]
     if not parameters:
         return {}
     norms = dict(zip((n for n, _ in parameters), torch.stack(torch._foreach_norm([g for _, g in parameters])).tolist()))
-    found = {}
+    found: dict[str, float | None] = {}
     for node, path in modules.items():
         own = [v for name, v in norms.items() if name.startswith(path + ".")]
         if own:
-            found[node] = math.sqrt(sum(v * v for v in own))
+            norm = math.sqrt(sum(v * v for v in own))
+            found[node] = norm if math.isfinite(norm) else None
     return found
 
 

@@ -52,10 +52,11 @@ class Reporter:
                     run.write_state(self.folder, shown)
                     self.trouble("state", None)
                 except OSError as error:
+                    reason = error.strerror or error
                     self.trouble(
                         "state",
-                        f"The run folder {self.folder} cannot be written ({error.strerror or error}); training goes on, but "
-                        "checkpoints may be missing. Free some disk space or check the folder's permissions.",
+                        f"The run folder {self.folder} cannot be written ({reason}); training goes on, but checkpoints "
+                        "may be missing. Free some disk space or check the folder's permissions.",
                     )
 
     def _beat(self) -> None:
