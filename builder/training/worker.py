@@ -1,33 +1,26 @@
 """The process that trains: ``python -m builder.training.worker --run FOLDER`` or ``--standby``.
 
 It wraps the loop of `builder.training.loop`: between two steps it obeys commands, probes, writes
-history, state and checkpoints. It belongs to no server: started in its own session, it goes on when
-the server dies, and everything it knows lies in the run folder.
+history, state and checkpoints (`builder.training.session`). It belongs to no server: started in its
+own session, it goes on when the server dies, and everything it knows lies in the run folder.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from builder.training import checkpoint, control, history, run, snapshot
-from builder.training.reporter import Reporter
-from builder.training.run import State
+from builder.training import run
+from builder.training.session import Session
 
 LOCK_FILE = "lock"
-CHECKPOINT_SECONDS = 5.0
-CHECKPOINT_SHARE = 0.03
-"""The part of the time that checkpoints may take."""
-PAUSE_POLL = 0.02
 
 
 class BusyError(RuntimeError):
@@ -49,299 +42,6 @@ def take_lock(folder: Path, timeout: float = 3.0) -> IO[bytes]:
             time.sleep(0.02)
 
 
-class Stop(Exception):  # noqa: N818 - it ends the loop, it is no error
-    """Training is to end here, with everything saved."""
-
-
-class Failure(Exception):  # noqa: N818 - it is the run that failed
-    """Training cannot go on; carries the sentence and settings that may help."""
-
-    def __init__(self, message: str, suggestion: dict[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.suggestion = suggestion or {}
-
-
-class Worker:
-    """One run, from its folder to its end."""
-
-    def __init__(self, folder: Path, make_job: Callable[[Path], Any]) -> None:
-        self.folder, self.make_job = folder, make_job
-        self.state = State(pid=os.getpid(), heartbeat=time.time())
-        if not (folder / control.FILE).exists():
-            control.create(folder)
-        self.receiver = control.Receiver(folder)
-        self.reporter = Reporter(folder, self.state, self.receiver)
-        self.terminated = False
-        self.paused = False
-        self.allowance = 0
-        """How many more steps to make before pausing; 0 for no limit."""
-        self.checkpoint_due = 0.0
-        self.checkpoint_step = -1
-        self.best_saved: int | None = None
-        self.resting = 0.0
-        self.seconds_before = 0.0
-
-    # --- the whole run ---------------------------------------------------------------------
-
-    def work(self) -> int:
-        """Train to the end; returns the process's exit status. The outcome stands in the state."""
-        state = self.state
-        try:
-            self.reporter.publish(save=True)
-            self._prepare()
-            self._train()
-            self.save()
-            state.status, state.message = "done", ""
-        except Stop:
-            self.save()
-            state.status, state.message = "stopped", f"Stopped after step {state.step}."
-        except Failure as failure:
-            state.status, state.message, state.suggestion = "failed", str(failure), failure.suggestion
-        except Exception as error:  # whatever went wrong must reach the person, not vanish with the process
-            traceback.print_exc()
-            state.status = "failed"
-            state.message, state.suggestion = self._explain(error)
-        state.seconds_left = None
-        if self.reporter.history is not None:
-            self.reporter.history.close()
-            self.reporter.trouble("history", self.reporter.history.error)
-        self.receiver.done()
-        self.reporter.end()
-        return 0 if state.status in ("done", "stopped") else 1
-
-    def _explain(self, error: Exception) -> tuple[str, dict[str, Any]]:
-        where = f"in step {self.state.step + 1}" if self.state.step else "before the first step"
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        memory = isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text
-        if memory:
-            size = self._batch_size()
-            advice = {"batch_size": max(1, size // 2)} if size else {}
-            smaller = f" Try a batch size of {advice['batch_size']}" if advice else " Try a smaller batch"
-            return f"The memory ran out {where}.{smaller} or a smaller network.", advice
-        if isinstance(error, ValueError) and type(error).__module__.startswith("builder."):
-            return str(error), {}  # one of our own sentences
-        return f"Training failed {where}: {text} The details are in {self.folder / run.LOG_FILE}.", {}
-
-    def _batch_size(self) -> int:
-        try:
-            size = json.loads((self.folder / run.PROJECT_FILE).read_bytes())["training"]["batch_size"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
-        return size if isinstance(size, int) else 0
-
-    def _prepare(self) -> None:
-        state = self.state
-        self.job = self.make_job(self.folder)
-        self.loop = self.job.loop
-        step, saved, message = checkpoint.load_latest(self.folder)
-        if saved is not None:
-            self.loop.load_state_dict(saved["loop"])
-            self.seconds_before = saved["seconds"]
-            self.checkpoint_step = step
-            state.epoch = saved["epoch"]
-            state.first_loss = saved["first_loss"]
-            state.validation = saved["validation"]
-        state.step, state.message = step, message
-        state.steps, state.epochs = self.loop.total_steps, self.loop.epochs
-        state.expected_loss = self.job.expected_loss
-        state.lr = self.loop.learning_rate()
-        try:
-            self.reporter.history = history.Writer(self.folder, step)
-        except OSError as error:
-            self.reporter.trouble("history", f"{error} Training goes on without it.")
-        self.prober = self.job.prober(self.folder)
-        self.results = self.job.collector()
-        self.started = time.monotonic()
-        self.start_step = step
-        self.checkpoint_due = self.started + CHECKPOINT_SECONDS
-        state.status = "running"
-        if self.receiver.waiting():
-            self._obey()
-
-    # --- the steps -------------------------------------------------------------------------
-
-    def _train(self) -> None:
-        state, receiver, prober = self.state, self.receiver, self.prober
-        for record in self.loop.run():
-            if "split" in record:
-                self._evaluated(record)
-            else:
-                self._stepped(record)
-                if self.allowance:
-                    self.allowance -= 1
-                    self.paused = not self.allowance
-            if receiver.waiting() or self.terminated:
-                self._obey()
-            if prober is not None and prober.maybe(state.step, state.epoch):
-                self.reporter.trouble("probe", prober.error)
-            if time.monotonic() >= self.checkpoint_due:
-                self.save()
-            if self.paused:
-                self._rest()
-
-    def _stepped(self, record: dict[str, Any]) -> None:
-        state = self.state
-        state.step, state.epoch = record["step"], record["epoch"]
-        state.losses, state.metrics = record["losses"], record["metrics"]
-        state.lr = self.loop.learning_rate()
-        if self.reporter.history is not None:
-            self.reporter.history.add(record, state.lr)
-        if state.first_loss is None:
-            state.first_loss = next(iter(state.losses.values()), None)
-            self.reporter.publish()
-        for name, value in state.losses.items():
-            if not math.isfinite(value):
-                self._diverged(name, value)
-        self._clock()
-
-    def _diverged(self, name: str, value: float) -> None:
-        state = self.state
-        lr = (state.lr or 0.01) / 10
-        raise Failure(
-            f"The {name} became {value} at step {state.step} in epoch {state.epoch}, so training stopped there. "
-            f"The learning rate was {state.lr:g}; try a smaller one, such as {lr:g}.",
-            {"lr": lr},
-        )
-
-    def _clock(self) -> None:
-        state = self.state
-        active = time.monotonic() - self.started - self.resting
-        state.seconds = self.seconds_before + active
-        made = state.step - self.start_step
-        state.seconds_left = active / made * max(0, state.steps - state.step) if made else None
-
-    def _evaluated(self, record: dict[str, Any]) -> None:
-        found = {"losses": record["losses"], "metrics": record["metrics"]}
-        if self.reporter.history is not None:
-            self.reporter.history.add(record)
-        if record["split"] == "validation":
-            self.state.validation = found
-            self.state.best_epoch = self.loop.best_epoch
-            # An epoch's end is a good place, if the last checkpoint is not too recent.
-            self.checkpoint_due = min(self.checkpoint_due, self.checkpoint_earliest)
-        else:
-            self.state.test = found
-        taken = self.results.take()
-        if taken is not None:
-            info = {"step": record["step"], "epoch": record["epoch"], "split": record["split"], "time": time.time()}
-            try:
-                snapshot.write(self.folder / snapshot.RESULTS_FILE, snapshot.Snapshot(info, taken))
-                self.reporter.trouble("results", None)
-            except OSError as error:
-                self.reporter.trouble("results", f"The results cannot be written ({error.strerror or error}).")
-
-    # --- commands --------------------------------------------------------------------------
-
-    def _obey(self) -> None:
-        """Carry out what was asked, then say so."""
-        stop = self.terminated
-        for command in self.receiver.take():
-            stop = self._apply(command) or stop
-        if not stop:
-            self.reporter.publish()
-        self.receiver.done()
-        if stop:
-            raise Stop
-
-    def _apply(self, command: control.Command) -> bool:
-        """Carry out one command; whether it ends the run."""
-        op, note = command.get("op"), ""
-        match op:
-            case "pause":
-                self.paused, self.allowance = True, 0
-            case "resume":
-                self.paused, self.allowance = False, 0
-            case "step":
-                self.paused = False
-                self.allowance += 1
-            case "stop":
-                pass
-            case "learning_rate":
-                value, slot = command.get("value"), command.get("slot")
-                if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
-                    return False
-                self.loop.set_learning_rate(slot, float(value))
-                self.state.lr = self.loop.learning_rate()
-                self.checkpoint_due = min(self.checkpoint_due, self.checkpoint_earliest)
-                note = repr(float(value))
-            case "sample":
-                if self.prober is not None and isinstance(command.get("index"), int):
-                    self.prober.pick(command["index"])
-                return False
-            case "watch":
-                if self.prober is not None:
-                    self.prober.watched = (str(command.get("network")), str(command.get("node")))
-                    self.prober.due = 0.0
-                return False
-            case _:
-                return False
-        if self.reporter.history is not None:
-            self.reporter.history.event(self.state.step, str(op), note)
-        return bool(op == "stop")
-
-    def _rest(self) -> None:
-        """Wait while paused, still obeying commands and probing newly picked samples."""
-        state = self.state
-        began = time.monotonic()
-        state.status, state.seconds_left = "paused", None
-        self.save()
-        if self.reporter.history is not None:
-            self.reporter.history.flush()
-        self.reporter.publish(save=True)
-        try:
-            while self.paused:
-                time.sleep(PAUSE_POLL)
-                if self.receiver.waiting() or self.terminated:
-                    self._obey()
-                    if self.prober is not None and not self.prober.due:
-                        self.prober.probe(state.step, state.epoch)
-        finally:
-            self.resting += time.monotonic() - began
-        state.status = "running"
-        self.reporter.publish(save=True)
-
-    # --- what must not be lost --------------------------------------------------------------
-
-    def save(self) -> None:
-        """Write a checkpoint and the best and last weights, unless there was no step since."""
-        state = self.state
-        if not hasattr(self, "loop") or state.step == self.checkpoint_step or not state.step:
-            return
-        began = time.monotonic()
-        try:
-            saved = {
-                "loop": self.loop.state_dict(),
-                "seconds": state.seconds,
-                "epoch": state.epoch,
-                "first_loss": state.first_loss,
-                "validation": state.validation,
-            }
-            checkpoint.save_checkpoint(self.folder, state.step, saved)
-            information = {"step": str(state.step), "epoch": str(state.epoch)}
-            checkpoint.save_weights(self.folder / run.LAST_FILE, self.loop.weights(), information)
-            best = self.loop.best_weights()
-            if best is not None and self.loop.best_epoch != self.best_saved:
-                checkpoint.save_weights(self.folder / run.BEST_FILE, best, {"epoch": str(self.loop.best_epoch)})
-                self.best_saved = self.loop.best_epoch
-            self.checkpoint_step = state.step
-            self.reporter.trouble("checkpoint", None)
-        except OSError as error:
-            self.reporter.trouble(
-                "checkpoint",
-                f"No checkpoint could be written to {self.folder} ({error.strerror or error}); the one before is "
-                "kept and training goes on. Free some disk space or check the folder's permissions.",
-            )
-        ended = time.monotonic()
-        bound = (ended - began) * (1 - CHECKPOINT_SHARE) / CHECKPOINT_SHARE
-        self.checkpoint_earliest = ended + max(0.5, bound)
-        self.checkpoint_due = ended + max(CHECKPOINT_SECONDS, bound)
-
-    checkpoint_earliest = 0.0
-
-
-# --- the process -------------------------------------------------------------------------------
-
-
 def work(folder: Path, make_job: Callable[[Path], Any]) -> int:
     """Train the run in `folder` in this process; returns 0 when done or stopped, 1 failed, 3 busy."""
     try:
@@ -350,13 +50,13 @@ def work(folder: Path, make_job: Callable[[Path], Any]) -> int:
         print(error, file=sys.stderr)
         return 3
     with lock:
-        worker = Worker(folder, make_job)
+        session = Session(folder, make_job)
 
         def terminate(number: int, frame: Any) -> None:
-            worker.terminated = True
+            session.terminated = True
 
         signal.signal(signal.SIGTERM, terminate)
-        return worker.work()
+        return session.work()
 
 
 def _log_to(folder: Path) -> None:
