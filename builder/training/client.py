@@ -158,6 +158,11 @@ def watch(folder: str | os.PathLike[str], network: str, node: str, wait: float =
     return control.send(Path(folder), {"op": "watch", "network": network, "node": node}, wait)
 
 
+def show_maps(folder: str | os.PathLike[str], on: bool, wait: float = 0.0) -> bool:
+    """Turn the live feature maps on or off."""
+    return control.send(Path(folder), {"op": "maps", "on": on}, wait)
+
+
 def alive(folder: str | os.PathLike[str]) -> bool:
     """Whether a worker is at this run."""
     return Run(folder).state.status in run.LIVE

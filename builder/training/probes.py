@@ -213,6 +213,7 @@ class Prober:
     def __init__(self, folder: Path, networks: dict[str, nn.Module], sources: Sources) -> None:
         self.path = folder / snapshot.PROBE_FILE
         self.networks, self.sources = networks, sources
+        self.on = True
         self.sample = 0
         self.watched: tuple[str, str] | None = None
         self.due = 0.0
@@ -223,7 +224,7 @@ class Prober:
 
     def maybe(self, step: int, epoch: int) -> bool:
         """Probe if it is time; whether it did."""
-        if time.monotonic() < self.due:
+        if not self.on or time.monotonic() < self.due:
             return False
         self.probe(step, epoch)
         return True

@@ -18,6 +18,7 @@ from builder.training.run import State
 CHECKPOINT_SECONDS = 5.0
 CHECKPOINT_SHARE = 0.03
 """The part of the time that checkpoints may take."""
+RESULTS_SHARE = 0.01
 PAUSE_POLL = 0.02
 
 
@@ -47,8 +48,12 @@ class Session:
         self.paused = False
         self.allowance = 0
         """How many more steps to make before pausing; 0 for no limit."""
+        self.unshown: snapshot.Snapshot | None = None
+        self.results_due = 0.0
         self.checkpoint_due = 0.0
-        self.checkpoint_step = -1
+        self.checkpoint_earliest = 0.0
+        self.records = 0
+        self.records_saved = 0
         self.best_saved: int | None = None
         self.resting = 0.0
         self.seconds_before = 0.0
@@ -109,7 +114,6 @@ class Session:
         if saved is not None:
             self.loop.load_state_dict(saved["loop"])
             self.seconds_before = saved["seconds"]
-            self.checkpoint_step = step
             state.epoch = saved["epoch"]
             state.first_loss = saved["first_loss"]
             state.validation = saved["validation"]
@@ -135,6 +139,7 @@ class Session:
     def _train(self) -> None:
         state, receiver, prober = self.state, self.receiver, self.prober
         for record in self.loop.run():
+            self.records += 1
             if "split" in record:
                 self._evaluated(record)
             else:
@@ -146,7 +151,10 @@ class Session:
                 self._obey()
             if prober is not None and prober.maybe(state.step, state.epoch):
                 self.reporter.trouble("probe", prober.error)
-            if time.monotonic() >= self.checkpoint_due:
+            now = time.monotonic()
+            if self.unshown is not None and now >= self.results_due:
+                self._show_results()
+            if now >= self.checkpoint_due:
                 self.save()
             if self.paused:
                 self._rest()
@@ -196,11 +204,21 @@ class Session:
         taken = self.results.take()
         if taken is not None:
             info = {"step": record["step"], "epoch": record["epoch"], "split": record["split"], "time": time.time()}
-            try:
-                snapshot.write(self.folder / snapshot.RESULTS_FILE, snapshot.Snapshot(info, taken))
-                self.reporter.trouble("results", None)
-            except OSError as error:
-                self.reporter.trouble("results", f"The results cannot be written ({error.strerror or error}).")
+            self.unshown = snapshot.Snapshot(info, taken)
+
+    def _show_results(self) -> None:
+        """Write what the latest validation left to be looked at, if that is not yet done."""
+        if self.unshown is None:
+            return
+        began = time.monotonic()
+        try:
+            snapshot.write(self.folder / snapshot.RESULTS_FILE, self.unshown)
+            self.reporter.trouble("results", None)
+        except OSError as error:
+            self.reporter.trouble("results", f"The results cannot be written ({error.strerror or error}).")
+        self.unshown = None
+        ended = time.monotonic()
+        self.results_due = ended + max(0.5, (ended - began) / RESULTS_SHARE)
 
     # --- commands --------------------------------------------------------------------------
 
@@ -245,6 +263,10 @@ class Session:
                     self.prober.watched = (str(command.get("network")), str(command.get("node")))
                     self.prober.due = 0.0
                 return False
+            case "maps":
+                if self.prober is not None:
+                    self.prober.on = bool(command.get("on"))
+                return False
             case _:
                 return False
         if self.reporter.history is not None:
@@ -275,9 +297,10 @@ class Session:
     # --- what must not be lost --------------------------------------------------------------
 
     def save(self) -> None:
-        """Write a checkpoint and the best and last weights, unless there was no step since."""
+        """Write the results, a checkpoint and the best and last weights, unless nothing happened since."""
         state = self.state
-        if not hasattr(self, "loop") or state.step == self.checkpoint_step or not state.step:
+        self._show_results()
+        if self.records == self.records_saved:
             return
         began = time.monotonic()
         try:
@@ -295,7 +318,7 @@ class Session:
             if best is not None and self.loop.best_epoch != self.best_saved:
                 checkpoint.save_weights(self.folder / run.BEST_FILE, best, {"epoch": str(self.loop.best_epoch)})
                 self.best_saved = self.loop.best_epoch
-            self.checkpoint_step = state.step
+            self.records_saved = self.records
             self.reporter.trouble("checkpoint", None)
         except OSError as error:
             self.reporter.trouble(
@@ -307,5 +330,3 @@ class Session:
         bound = (ended - began) * (1 - CHECKPOINT_SHARE) / CHECKPOINT_SHARE
         self.checkpoint_earliest = ended + max(0.5, bound)
         self.checkpoint_due = ended + max(CHECKPOINT_SECONDS, bound)
-
-    checkpoint_earliest = 0.0
