@@ -28,12 +28,13 @@ _FIXED = {
     "steps": ("step", "epoch", "time", "lr"),
     "evaluations": ("step", "epoch", "time", "split"),
 }
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS steps (step INTEGER PRIMARY KEY, epoch INTEGER, time REAL, lr REAL);
-CREATE TABLE IF NOT EXISTS evaluations (step INTEGER, epoch INTEGER, time REAL, split TEXT, PRIMARY KEY (step, split));
-CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, step INTEGER, time REAL);
-CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, step INTEGER, time REAL, kind TEXT, value TEXT);
-"""
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS steps (step INTEGER PRIMARY KEY, epoch INTEGER, time REAL, lr REAL)",
+    "CREATE TABLE IF NOT EXISTS evaluations "
+    "(step INTEGER, epoch INTEGER, time REAL, split TEXT, PRIMARY KEY (step, split))",
+    "CREATE TABLE IF NOT EXISTS attempts (id INTEGER PRIMARY KEY, step INTEGER, time REAL)",
+    "CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, step INTEGER, time REAL, kind TEXT, value TEXT)",
+)
 
 
 class Writer:
@@ -41,40 +42,51 @@ class Writer:
 
     `add` writes by itself when it is time; another thread calls `flush_if_due`, so that rows do not
     wait for a slow step. When the disk fails, rows are kept in memory (up to `MAX_KEPT`) and tried
-    again; `error` is then a sentence, else None.
+    again every two seconds; `error` then says why, else it is None.
     """
 
     MAX_KEPT = 500_000
 
     def __init__(self, folder: Path, resumed_at: int = 0) -> None:
-        """Open or make the history; rows after step `resumed_at` are superseded. Raises OSError."""
+        """Open or make the history; rows after step `resumed_at` are superseded."""
         self.path = folder / FILE
+        self.resumed_at = resumed_at
         self.error: str | None = None
         self.lock = threading.Lock()
         self.rows: list[tuple[str, Record, float, Any]] = []
         self.events: list[tuple[int, float, str, str]] = []
         self.oldest = 0.0  # when the oldest buffered row came; 0 when there is none
         self.retry = 0.0
-        self.inserts: dict[tuple[str, ...], str] = {}
+        self.columns: dict[str, set[str]] = {}
+        self.db: sqlite3.Connection | None = None
         try:
-            self.db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=2.0)
-            journal = self.db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            if journal != "wal":  # a file system without shared memory (network drives)
-                self.db.execute("PRAGMA journal_mode=DELETE")
-            self.db.execute("PRAGMA synchronous=NORMAL")
-            self.db.executescript(_SCHEMA)
-            self.db.execute("BEGIN IMMEDIATE")
-            self.db.execute("DELETE FROM steps WHERE step > ?", (resumed_at,))
-            self.db.execute("DELETE FROM evaluations WHERE step > ?", (resumed_at,))
-            self.db.execute("DELETE FROM events WHERE step > ?", (resumed_at,))
-            self.db.execute("INSERT INTO attempts (step, time) VALUES (?, ?)", (resumed_at, time.time()))
-            self.db.execute("COMMIT")
-            self.columns = {table: self._existing(table) for table in _FIXED}
+            self.db = self._open()
         except sqlite3.Error as error:
-            raise OSError(f"The history {self.path} cannot be written: {error}.") from error
+            self._failed(error)
 
-    def _existing(self, table: str) -> set[str]:
-        return {row[1] for row in self.db.execute(f"PRAGMA table_info({table})")}
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=2.0)
+        try:
+            if db.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+                db.execute("PRAGMA journal_mode=DELETE")  # a file system without shared memory (network drives)
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA:
+                db.execute(statement)
+            for table in ("steps", "evaluations", "events"):
+                db.execute(f"DELETE FROM {table} WHERE step > ?", (self.resumed_at,))
+            db.execute("INSERT INTO attempts (step, time) VALUES (?, ?)", (self.resumed_at, time.time()))
+            db.execute("COMMIT")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        # Everything stays in the buffer: training matters more than its record.
+        self.error = str(error)
+        self.columns = {}  # columns added in a transaction that was rolled back are gone again
+        self.retry = time.time() + 2.0
 
     def add(self, record: Record, lr: float | None = None) -> None:
         """Buffer a step record or, when it has a "split", an evaluation."""
@@ -111,28 +123,21 @@ class Writer:
         if not (self.rows or self.events) or now < self.retry:
             return
         try:
+            self.db = self.db or self._open()
             self.db.execute("BEGIN IMMEDIATE")
-            self._insert()
-            if self.events:
-                self.db.executemany("INSERT INTO events (step, time, kind, value) VALUES (?, ?, ?, ?)", self.events)
+            self._insert(self.db)
             self.db.execute("COMMIT")
         except sqlite3.Error as error:
-            # Everything stays in the buffer; training matters more than its record.
-            if self.db.in_transaction:
+            if self.db is not None and self.db.in_transaction:
                 self.db.execute("ROLLBACK")
-            self.columns = {}  # columns added in the transaction are gone again
-            self.error = (
-                f"The history cannot be written to {self.path.parent} ({error}); training goes on and its "
-                "curve is kept in memory. Free some disk space or check the folder's permissions."
-            )
-            self.retry = now + 2.0
+            self._failed(error)
             return
         self.rows.clear()
         self.events.clear()
         self.oldest = 0.0
         self.error = None
 
-    def _insert(self) -> None:
+    def _insert(self, db: sqlite3.Connection) -> None:
         groups: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
         for table, record, when, lr in self.rows:
             losses, metrics = record.get("losses", {}), record.get("metrics", {})
@@ -142,24 +147,26 @@ class Writer:
             groups.setdefault(key, []).append(row)
         for key, rows in groups.items():
             table, *names = key
-            if not self.columns:
-                self.columns = {t: self._existing(t) for t in _FIXED}
+            if table not in self.columns:
+                self.columns[table] = {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
             for name in names:
                 if name not in self.columns[table]:
-                    self.db.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} REAL")
+                    db.execute(f"ALTER TABLE {table} ADD COLUMN {_quoted(name)} REAL")
                     self.columns[table].add(name)
             columns = ", ".join(_quoted(c) for c in (*_FIXED[table], *names))
             marks = ", ".join("?" * (4 + len(names)))
-            self.db.executemany(f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", rows)
+            db.executemany(f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", rows)
+        db.executemany("INSERT INTO events (step, time, kind, value) VALUES (?, ?, ?, ?)", self.events)
 
     def close(self) -> None:
         """Write what is left and fold the write-ahead log into the file, so that it stands alone."""
         self.flush()
         with self.lock:
-            # Where somebody reads at the moment, the log stays beside the file, which is as good.
-            with contextlib.suppress(sqlite3.Error):
-                self.db.execute("PRAGMA journal_mode=DELETE")
-            self.db.close()
+            if self.db is not None:
+                # Where somebody reads at the moment, the log stays beside the file, which is as good.
+                with contextlib.suppress(sqlite3.Error):
+                    self.db.execute("PRAGMA journal_mode=DELETE")
+                self.db.close()
 
 
 def _quoted(name: str) -> str:
@@ -176,10 +183,11 @@ class Reader:
         if not self.path.exists():
             return None
         uri = self.path.absolute().as_uri()
+        db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=1.0)
         try:
-            db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=1.0)
             db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
         except sqlite3.OperationalError:
+            db.close()
             # On a read-only medium the log's index cannot be made; nobody writes there either.
             if os.access(self.path.parent, os.W_OK):
                 return None

@@ -259,7 +259,7 @@ class Prober:
             snapshot.write(self.path, Snapshot(info, arrays))
             self.error = None
         except OSError as error:
-            self.error = f"Feature maps cannot be written ({error.strerror or error}); training goes on without them."
+            self.error = error.strerror or str(error)
         ended = time.monotonic()
         self.due = ended + max(INTERVAL - (ended - started), (ended - started) * (1 - SHARE) / SHARE)
 

@@ -22,20 +22,33 @@ class Reporter:
         self.folder, self.state, self.receiver = folder, state, receiver
         self.history: history.Writer | None = None
         self.troubles: dict[str, str] = {}
+        self.meanwhile = "Training goes on."
         self.lock = threading.Lock()
         self.saved = 0.0
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._beat, name="reporter", daemon=True)
         self.thread.start()
 
-    def trouble(self, kind: str, message: str | None) -> None:
-        """Note a sentence that the state's message shows until it is taken back with None."""
-        if message:
-            if self.troubles.get(kind) != message:
-                print(message, file=sys.stderr, flush=True)
-            self.troubles[kind] = message
-        else:
-            self.troubles.pop(kind, None)
+    def trouble(self, what: str, reason: str | None) -> None:
+        """Note that something ("checkpoints") cannot be written and why; None when it can again."""
+        if reason is None:
+            self.troubles.pop(what, None)
+        elif self.troubles.get(what) != reason:
+            self.troubles[what] = reason
+            print(f"{what} cannot be written: {reason}", file=sys.stderr, flush=True)
+
+    def message(self) -> str:
+        """The state's own message, and one sentence about everything that cannot be written."""
+        troubles = dict(self.troubles)
+        if not troubles:
+            return self.state.message
+        *most, last = troubles
+        what = f"{', '.join(most)} and {last}" if most else last
+        trouble = (
+            f"{what[0].upper()}{what[1:]} cannot be written to {self.folder} ({next(iter(troubles.values()))}). "
+            f"{self.meanwhile} Free some disk space or check the folder's permissions."
+        )
+        return f"{self.state.message} {trouble}".strip()
 
     def publish(self, save: bool = False) -> None:
         """Put the state on the board now, and into state.json when asked or when a second has passed."""
@@ -43,21 +56,15 @@ class Reporter:
             now = time.time()
             state = self.state
             state.heartbeat = now
-            message = " ".join([state.message, *self.troubles.values()]).strip()
-            shown = dataclasses.replace(state, message=message)
+            shown = dataclasses.replace(state, message=self.message())
             self.receiver.post(shown.to_bytes())
             if save or now - self.saved >= 1.0:
                 self.saved = now
                 try:
                     run.write_state(self.folder, shown)
-                    self.trouble("state", None)
+                    self.trouble("the state", None)
                 except OSError as error:
-                    reason = error.strerror or error
-                    self.trouble(
-                        "state",
-                        f"The run folder {self.folder} cannot be written ({reason}); training goes on, but checkpoints "
-                        "may be missing. Free some disk space or check the folder's permissions.",
-                    )
+                    self.trouble("the state", error.strerror or str(error))
 
     def _beat(self) -> None:
         tick = 0
@@ -65,7 +72,7 @@ class Reporter:
             tick += 1
             if self.history is not None:
                 self.history.flush_if_due()
-                self.trouble("history", self.history.error)
+                self.trouble("the history", self.history.error)
             if tick % 2 == 0:
                 self.publish()
 

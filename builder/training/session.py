@@ -19,6 +19,7 @@ CHECKPOINT_SECONDS = 5.0
 CHECKPOINT_SHARE = 0.03
 """The part of the time that checkpoints may take."""
 RESULTS_SHARE = 0.01
+INSIST_SECONDS = 3600.0
 PAUSE_POLL = 0.02
 
 
@@ -66,12 +67,15 @@ class Session:
         try:
             self.reporter.publish(save=True)
             self._prepare()
-            self._train()
+            try:
+                self._train()
+                state.message, outcome = "", "done"
+            except Stop:
+                state.message, outcome = f"Stopped after step {state.step}.", "stopped"
+            self._look_last()
             self.save()
-            state.status, state.message = "done", ""
-        except Stop:
-            self.save()
-            state.status, state.message = "stopped", f"Stopped after step {state.step}."
+            self._insist()
+            state.status = outcome
         except Failure as failure:
             state.status, state.message, state.suggestion = "failed", str(failure), failure.suggestion
         except Exception as error:  # whatever went wrong must reach the person, not vanish with the process
@@ -81,7 +85,7 @@ class Session:
         state.seconds_left = None
         if self.reporter.history is not None:
             self.reporter.history.close()
-            self.reporter.trouble("history", self.reporter.history.error)
+            self.reporter.trouble("the history", self.reporter.history.error)
         self.receiver.done()
         self.reporter.end()
         return 0 if state.status in ("done", "stopped") else 1
@@ -121,10 +125,7 @@ class Session:
         state.steps, state.epochs = self.loop.total_steps, self.loop.epochs
         state.expected_loss = self.job.expected_loss
         state.lr = self.loop.learning_rate()
-        try:
-            self.reporter.history = history.Writer(self.folder, step)
-        except OSError as error:
-            self.reporter.trouble("history", f"{error} Training goes on without it.")
+        self.reporter.history = history.Writer(self.folder, step)
         self.prober = self.job.prober(self.folder)
         self.results = self.job.collector()
         self.started = time.monotonic()
@@ -133,6 +134,39 @@ class Session:
         state.status = "running"
         if self.receiver.waiting():
             self._obey()
+
+    def _look_last(self) -> None:
+        """Leave the feature maps of the final weights."""
+        if self.prober is not None and self.state.step:
+            self.prober.probe(self.state.step, self.state.epoch)
+            self.reporter.trouble("feature maps", self.prober.error)
+
+    def _insist(self) -> None:
+        """Keep what was trained in memory while it cannot be written, for an hour or until told to stop."""
+        limit = time.monotonic() + INSIST_SECONDS
+        self.terminated = False
+        while self._unsaved() and time.monotonic() < limit:
+            self.state.status = "paused"
+            self.reporter.meanwhile = (
+                "Training has ended and waits until it can be saved; Stop gives up what is unsaved."
+            )
+            self.reporter.publish()
+            for _ in range(100):
+                time.sleep(PAUSE_POLL)
+                commands = self.receiver.take() if self.receiver.waiting() else []
+                self.receiver.done()
+                if self.terminated or any(c.get("op") == "stop" for c in commands):
+                    self.reporter.meanwhile = "It was not saved."
+                    return
+            self._look_last()
+            self.save()
+        self.reporter.meanwhile = "The run has ended."
+
+    def _unsaved(self) -> bool:
+        if self.reporter.history is not None:
+            self.reporter.history.flush()
+            self.reporter.trouble("the history", self.reporter.history.error)
+        return self.records != self.records_saved or "the history" in self.reporter.troubles
 
     # --- the steps -------------------------------------------------------------------------
 
@@ -150,7 +184,7 @@ class Session:
             if receiver.waiting() or self.terminated:
                 self._obey()
             if prober is not None and prober.maybe(state.step, state.epoch):
-                self.reporter.trouble("probe", prober.error)
+                self.reporter.trouble("feature maps", prober.error)
             now = time.monotonic()
             if self.unshown is not None and now >= self.results_due:
                 self._show_results()
@@ -215,7 +249,7 @@ class Session:
             snapshot.write(self.folder / snapshot.RESULTS_FILE, self.unshown)
             self.reporter.trouble("results", None)
         except OSError as error:
-            self.reporter.trouble("results", f"The results cannot be written ({error.strerror or error}).")
+            self.reporter.trouble("results", error.strerror or str(error))
         self.unshown = None
         ended = time.monotonic()
         self.results_due = ended + max(0.5, (ended - began) / RESULTS_SHARE)
@@ -319,13 +353,10 @@ class Session:
                 checkpoint.save_weights(self.folder / run.BEST_FILE, best, {"epoch": str(self.loop.best_epoch)})
                 self.best_saved = self.loop.best_epoch
             self.records_saved = self.records
-            self.reporter.trouble("checkpoint", None)
+            self.reporter.trouble("checkpoints", None)
         except OSError as error:
-            self.reporter.trouble(
-                "checkpoint",
-                f"No checkpoint could be written to {self.folder} ({error.strerror or error}); the one before is "
-                "kept and training goes on. Free some disk space or check the folder's permissions.",
-            )
+            # The one before is kept.
+            self.reporter.trouble("checkpoints", error.strerror or str(error))
         ended = time.monotonic()
         bound = (ended - began) * (1 - CHECKPOINT_SHARE) / CHECKPOINT_SHARE
         self.checkpoint_earliest = ended + max(0.5, bound)

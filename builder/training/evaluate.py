@@ -1,0 +1,125 @@
+"""Asking a trained network, also another day: predictions and feature maps from a run folder alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import builder.compile
+import builder.data
+import builder.project
+import builder.tasks
+from builder.data.base import Dataset
+from builder.training import checkpoint, looking, probes
+from builder.training.checkpoint import CheckpointError
+from builder.training.job import task_settings
+from builder.training.probes import Sources
+from builder.training.run import PROJECT_FILE, Run
+from builder.training.snapshot import Array, Snapshot
+
+MAX_BATCH = 256
+KEPT = 4
+"""How many trained projects stay in memory."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run's networks with their best weights, on the CPU, and what they are looked at with."""
+
+    networks: dict[str, nn.Module]
+    dataset: Dataset
+    sources: Sources
+
+
+_lock = threading.Lock()
+_opened: dict[tuple[str, int], Trained] = {}
+
+
+def opened(folder: str | os.PathLike[str]) -> Trained:
+    """The run's networks; kept in memory while its weights stay the same.
+
+    Raises CheckpointError with a sentence when there are no weights yet or they do not fit the
+    project, ProjectError when the project's file cannot be read.
+    """
+    folder = Path(folder)
+    path = Run(folder).weights()
+    if path is None:
+        raise CheckpointError("This run has no weights yet; they are saved after the first epoch or on pause.")
+    key = (str(path.resolve()), path.stat().st_mtime_ns)
+    with _lock:
+        if key not in _opened:
+            _opened[key] = _open(folder, path)
+            for old in list(_opened)[:-KEPT]:
+                del _opened[old]
+        return _opened[key]
+
+
+def _open(folder: Path, path: Path) -> Trained:
+    project = builder.project.load(folder / PROJECT_FILE)
+    dataset = builder.data.find(project.data.name).from_settings(project.data.settings)
+    task = builder.tasks.find(project.task.name).from_settings(project.task.settings)
+    # Compiling draws the initial weights; the server's random numbers are left as they are.
+    with torch.random.fork_rng([]):
+        networks = builder.compile.compile(project)
+    for slot, weights in checkpoint.load_weights(path).items():
+        try:
+            networks[slot].load_state_dict(weights)
+        except (KeyError, RuntimeError) as error:
+            raise CheckpointError(f"The weights {path.name} do not fit the run's project ({error}).") from error
+    for network in networks.values():
+        network.eval()
+    return Trained(networks, dataset, looking.sources(project, dataset, task, task_settings(project), {}))
+
+
+def predict(folder: str | os.PathLike[str], arrays: dict[str, Any]) -> dict[str, Array]:
+    """What the run's best weights say about samples of one's own: the task's arrays, the sample first.
+
+    `arrays` holds each input field as the data set's splits do: ``{"image": uint8 (N, C, H, W)}``, at
+    most 256 samples. Raises ValueError with a sentence when a shape does not fit, CheckpointError
+    when there are no weights.
+    """
+    trained = opened(folder)
+    batch = _batch(trained, arrays)
+    outputs: dict[str, Any] = {}
+    with _lock, torch.random.fork_rng([]), torch.no_grad():
+        for slot, fields in trained.sources.inputs.items():
+            if all(name in batch for name in fields):
+                outputs[slot] = trained.networks[slot](*(batch[name] for name in fields))
+        found = trained.sources.results(outputs, batch)
+    return {name: value.float().cpu().numpy() for name, value in found.items()}
+
+
+def maps(folder: str | os.PathLike[str], arrays: dict[str, Any], watched: tuple[str, str] | None = None) -> Snapshot:
+    """Feature maps of one sample of one's own (the first of `arrays`), as a probe gives them.
+
+    `watched` is (network, node path) of the node whose map is wanted in full, with its weights.
+    Raises as `predict` does.
+    """
+    trained = opened(folder)
+    batch = _batch(trained, {name: array[:1] for name, array in arrays.items()})
+    with _lock:  # hooks belong to the shared networks
+        found, nodes = probes.observe(trained.networks, trained.sources, batch, watched)
+    return Snapshot({"nodes": nodes, "watched": list(watched) if watched else None}, found)
+
+
+def confusion(folder: str | os.PathLike[str]) -> Array | None:
+    """The confusion matrix of the latest evaluation, rows the true classes; None where there is none."""
+    results = Run(folder).results()
+    return None if results is None else results.arrays.get("total/confusion")
+
+
+def _batch(trained: Trained, arrays: dict[str, Any]) -> dict[str, Tensor]:
+    if any(len(array) > MAX_BATCH for array in arrays.values()):
+        raise ValueError(f"At most {MAX_BATCH} samples can be asked about at once.")
+    batch = looking.own_batch(trained.dataset, arrays)
+    for name, field in trained.dataset.fields().items():
+        if name in batch and tuple(batch[name].shape[1:]) != field.shape:
+            shape = tuple(batch[name].shape[1:])
+            raise ValueError(f"The network takes {name} of shape {field.shape}, but this one has {shape}.")
+    return batch
