@@ -1,0 +1,169 @@
+"""The Python side of the canvas: three Streamlit components that share one bundle.
+
+`assets` carries the bundle and never changes, so that it is sent once; `editor` is the upper part of
+the page and receives the document's annotations; `feed` passes live data to the mounted editor and
+draws nothing. What passes between the two sides is described in `frontend/src/types.ts`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+import blocks
+from blocks.base import Block, Port, Setting
+from builder.graph import Graph
+from builder.project import Project
+
+BUNDLE = Path(__file__).parent / "dist" / "canvas.js"
+HEIGHT = 470
+"""Pixels of the editor, its bar included: leaves the curves in view on a screen of 1366 by 768."""
+
+Json = dict[str, Any]
+
+# A component that only waits for the module the assets publish, and hands itself over to it.
+_FORWARD = """// {name}
+const latest = new WeakMap();
+export default function (component) {{
+  const ready = globalThis.__layerloom;
+  if (ready) return ready.{name}(component);
+  const first = !latest.has(component.parentElement);
+  latest.set(component.parentElement, component);
+  const hand = (module) => module.{name}(latest.get(component.parentElement));
+  if (first) (globalThis.__layerloomWaiting ??= []).push(hand);
+}}
+"""
+
+
+class _Registered(NamedTuple):
+    assets: Callable[..., Any]
+    editor: Callable[..., Any]
+    feed: Callable[..., Any]
+
+
+@functools.lru_cache(maxsize=1)
+def _bundle(changed: int) -> tuple[str, str]:
+    """The text of the bundle and its hash; `changed` is the file's time, so that a new build is seen."""
+    text = BUNDLE.read_text(encoding="utf-8")
+    return text, hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@st.cache_resource(show_spinner=False)
+def _register(digest: str, _text: str) -> _Registered:
+    """Register the three components once per bundle and server."""
+    component = st.components.v2.component
+    return _Registered(
+        # Without an inner newline Streamlit would take the text for a path; hence the first line.
+        assets=component(f"layerloom_assets_{digest}", js=f"// Layerloom canvas {digest}\n{_text}"),
+        editor=component(f"layerloom_editor_{digest}", js=_FORWARD.format(name="editor")),
+        feed=component(f"layerloom_feed_{digest}", js=_FORWARD.format(name="feed")),
+    )
+
+
+def _components() -> _Registered:
+    text, digest = _bundle(BUNDLE.stat().st_mtime_ns)
+    return _register(digest, text)
+
+
+def assets(catalogue: Json, gallery: list[Json]) -> None:
+    """Send the bundle, the catalogue and the gallery to the page. Call it once per script run, before `editor`.
+
+    As long as the arguments are equal nothing is sent again.
+    """
+    _components().assets(key="layerloom_assets", data={"catalogue": catalogue, "gallery": gallery}, height=1)
+
+
+def editor(data: Json, key: str, on_change: Callable[[], None], height: int = HEIGHT) -> Json | None:
+    """Mount the editor at the top level of the script; returns the document's latest snapshot, or None at first.
+
+    `on_change` runs before the script when a snapshot has come; it finds it as
+    ``st.session_state[key]["snap"]``. `height` is in pixels.
+    """
+    result = _components().editor(
+        key=key, data={**data, "height": height}, on_snap_change=on_change, default={"snap": None}, height=height
+    )
+    snapshot: Json | None = result.snap
+    return snapshot
+
+
+def feed(data: Json, key: str) -> None:
+    """Pass live data (run, thumbnails, probe) to the mounted editor; meant for a fragment that repeats."""
+    _components().feed(key=key, data=data, height=1)
+
+
+# --- the catalogue as JSON ----------------------------------------------------------------------
+
+
+@functools.cache
+def catalogue_json() -> Json:
+    """All blocks with their settings and ports, as palette and inspector need them."""
+    return {
+        "categories": [{"name": name, "label": label} for name, label in blocks.CATEGORIES.items()],
+        "blocks": {name: _block_json(cls) for name, cls in blocks.catalogue().items()},
+    }
+
+
+def _block_json(cls: type[Block]) -> Json:
+    return {
+        "label": cls.label,
+        "category": cls.category,
+        "help": cls.help,
+        "formula": cls.formula,
+        "source": cls.source,
+        "stem": cls.stem,
+        "variadic": cls.variadic,
+        "inputs": [_port_json(p) for p in cls.inputs],
+        "settings": [setting_json(s) for s in cls.settings()],
+        "kind": _kind(cls),
+    }
+
+
+def _kind(cls: type[Block]) -> str:
+    """What a block is, from what it defines (see `blocks.base.Block`)."""
+    if cls.source_shape is not Block.source_shape:
+        return "input"
+    if cls.template is not Block.template:
+        return "composite"
+    return "leaf" if cls.layer is not Block.layer else "output"
+
+
+def _port_json(port: Port) -> Json:
+    rank = list(port.rank) if isinstance(port.rank, tuple) else port.rank
+    return {"name": port.name, "rank": rank, "holds": port.holds}
+
+
+def setting_json(setting: Setting) -> Json:
+    """A declared setting as a form in the browser needs it."""
+    default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
+    return {
+        "name": setting.name,
+        "kind": setting.kind,
+        "default": default,
+        "optional": setting.optional,
+        "min": setting.min,
+        "max": setting.max,
+        "choices": None if setting.choices is None else list(setting.choices),
+        "label": setting.label,
+        "help": setting.help,
+        "unit": setting.unit,
+    }
+
+
+def gallery_item(name: str, project: Project, **more: Any) -> Json:
+    """A starter project's card: `more` may hold label, about, group and parameters; the drawing is made here."""
+    graph = max(project.networks.values(), key=lambda g: len(g.nodes))
+    return {"name": name, "label": project.name, "about": "", "group": "", "sketch": _sketch(graph), **more}
+
+
+def _sketch(graph: Graph) -> Json:
+    """Families of the blocks in order, and wires as pairs of their places."""
+    place = {node.id: i for i, node in enumerate(graph.nodes)}
+    return {
+        "nodes": [getattr(node.block, "category", "") for node in graph.nodes],
+        "edges": [[place[e.source], place[e.target]] for e in graph.edges if e.source in place and e.target in place],
+    }

@@ -1,0 +1,173 @@
+import { Journal } from "./document/journal";
+import { Observable, sameJson } from "./document/observable";
+import { DocumentStore } from "./document/store";
+import { Sync } from "./document/sync";
+import type { Annotations, Catalogue, EditorData, FeedData, GalleryItem, NodeAnnotation, ProjectEntry, RunState } from "./types";
+
+/** What Python told about the page, as far as the document does not hold it. */
+export interface HostState {
+  annotations: Annotations | null;
+  projects: ProjectEntry[];
+  gallery: GalleryItem[];
+  lease: { mine: boolean; message: string } | null;
+  steps: EditorData["steps"];
+  height: number | null;
+}
+
+export interface LiveState {
+  run: RunState;
+  probe: FeedData["probe"];
+  seenAt: number;
+}
+
+export type Overlay = "gallery" | "help" | "problems" | "projects" | null;
+
+export interface Toast {
+  id: number;
+  text: string;
+  kind: "info" | "error";
+  undo?: boolean;
+  action?: { label: string; run: () => void };
+}
+
+export interface UiState {
+  overlay: Overlay;
+  toast: Toast | null;
+  tour: number | null;
+  /** Where a new block is being searched: a place on the canvas, and the block it is to be wired to. */
+  quick: { screen: [number, number]; flow: [number, number]; from: string | null } | null;
+  /** The block whose wire is being drawn by keyboard. */
+  wiring: string | null;
+  /** A wire being pulled: what it may not end at, with the reason. */
+  pulling: { node: string; side: "source" | "target"; refused: Map<string, string> } | null;
+  /** The wire under a dragged block. */
+  dropWire: string | null;
+  selectedWires: ReadonlySet<string>;
+  notice: EditorData["notice"];
+  noticesSeen: ReadonlySet<string | number>;
+}
+
+const NO_RUN: RunState = { status: "none" };
+
+function storage(): globalThis.Storage | null {
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null; // blocked by the browser's settings: the server's autosave is left
+  }
+}
+
+/** Everything that lives as long as the page: the document, what Python said, and what is open. */
+export class App {
+  readonly document = new DocumentStore();
+  readonly journal = new Journal(storage());
+  readonly sync = new Sync(this.document, this.journal);
+  readonly catalogue = new Observable<Catalogue>({ categories: [], blocks: {} });
+  readonly host = new Observable<HostState>({
+    annotations: null,
+    projects: [],
+    gallery: [],
+    lease: null,
+    steps: null,
+    height: null,
+  });
+  readonly live = new Observable<LiveState>({ run: NO_RUN, probe: null, seenAt: 0 });
+  readonly thumbnails = new Observable<Record<string, Record<string, string>>>({});
+  readonly ui = new Observable<UiState>({
+    overlay: null,
+    toast: null,
+    tour: null,
+    quick: null,
+    wiring: null,
+    pulling: null,
+    dropWire: null,
+    selectedWires: new Set(),
+    notice: null,
+    noticesSeen: new Set(),
+  });
+
+  private toastTimer = 0;
+  private toastId = 0;
+
+  constructor() {
+    this.document.onRefused = (message) => this.toast(message, { kind: "error" });
+    this.sync.onCopyKept = () =>
+      this.toast("This browser had newer edits and kept them; the server's version is in the project menu.");
+  }
+
+  receive(data: EditorData): void {
+    this.sync.receive(data);
+    const host = this.host.get();
+    const next: HostState = {
+      annotations: mergeAnnotations(host.annotations, data.annotations),
+      projects: keep(host.projects, data.projects ?? []),
+      gallery: keep(host.gallery, data.gallery?.length ? data.gallery : host.gallery),
+      lease: keep(host.lease, data.lease ?? null),
+      steps: keep(host.steps, data.steps ?? null),
+      height: data.height ?? null,
+    };
+    if (!sameFields(host, next)) this.host.set(next);
+    const notice = data.notice ?? null;
+    if (!sameJson(notice, this.ui.get().notice)) this.ui.patch({ notice });
+  }
+
+  private feeds: number[] = [];
+
+  /** Whether the feed came again and again of late, so that its silence means something. */
+  feedRepeats(): boolean {
+    const [a, b] = [this.feeds[0], this.feeds.at(-1)];
+    return this.feeds.length >= 4 && a !== undefined && b !== undefined && b - a < 8000;
+  }
+
+  feed(data: FeedData): void {
+    const live = this.live.get();
+    this.feeds = [...this.feeds.slice(-3), Date.now()];
+    this.live.set({
+      run: keep(live.run, data.run ?? NO_RUN),
+      probe: keep(live.probe, data.probe ?? null),
+      seenAt: Date.now(),
+    });
+    if (data.thumbnails) this.thumbnails.set(keep(this.thumbnails.get(), data.thumbnails));
+  }
+
+  toast(text: string, more: Partial<Toast> = {}): void {
+    const toast: Toast = { id: ++this.toastId, text, kind: "info", ...more };
+    this.ui.patch({ toast });
+    clearTimeout(this.toastTimer);
+    this.toastTimer = setTimeout(() => {
+      if (this.ui.get().toast?.id === toast.id) this.ui.patch({ toast: null });
+    }, 6000) as unknown as number;
+  }
+
+  annotation(network: string, id: string): NodeAnnotation | undefined {
+    return this.host.get().annotations?.networks[network]?.nodes[id];
+  }
+}
+
+/** The old object where the new one says the same, so that nothing is drawn again for it. */
+function keep<T>(old: T, next: T): T {
+  return sameJson(old, next) ? old : next;
+}
+
+function sameFields<T extends object>(a: T, b: T): boolean {
+  return (Object.keys(b) as (keyof T)[]).every((k) => Object.is(a[k], b[k]));
+}
+
+/** The new annotations, with every node that did not change kept as the same object. */
+export function mergeAnnotations(old: Annotations | null, next: Annotations | null): Annotations | null {
+  if (!old || !next) return next;
+  if (sameJson(old, next)) return old;
+  const networks: Annotations["networks"] = {};
+  for (const [name, network] of Object.entries(next.networks)) {
+    const before = old.networks[name];
+    const nodes: Record<string, NodeAnnotation> = {};
+    for (const [id, node] of Object.entries(network.nodes)) {
+      const was = before?.nodes[id];
+      nodes[id] = was && sameJson(was, node) ? was : node;
+    }
+    networks[name] = { ...network, nodes };
+  }
+  return { ...next, networks, problems: keep(old.problems, next.problems) };
+}
+
+export const app = new App();

@@ -1,0 +1,228 @@
+import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
+import { memo, type ReactElement, useState } from "react";
+import { app } from "../app";
+import { fold, rename } from "../commands";
+import { nameProblem } from "../document/graph";
+import { isActive, useAnnotation, useBlock, useLive, useReadOnly, useThumbnail, useUi } from "../hooks";
+import { Icon } from "../Icon";
+import type { BlockJson, NodeAnnotation, NodeJson } from "../types";
+import { count, settingsLine, shapeText, short } from "./format";
+import { type Look, NODE_W, portY } from "./geometry";
+import { Inside } from "./Inside";
+import { TensorGlyph } from "./TensorGlyph";
+
+export type BlockData = { node: NodeJson; network: string; look: Look; ports: string[]; w: number; h: number };
+export type BlockFlowNode = Node<BlockData, "block">;
+
+const BODY_H = 58;
+
+export const BlockNode = memo(function BlockNode({ data, selected }: NodeProps<BlockFlowNode>): ReactElement {
+  const { node, network, look, ports, w, h } = data;
+  const block = useBlock(node.block);
+  const annotation = useAnnotation(network, node.id);
+  const state = block ? (annotation?.state ?? "ok") : "error";
+  const refused = useUi((u) => (u.pulling ? (u.pulling.refused.has(node.id) ? "refused" : u.pulling.node === node.id ? "self" : "legal") : ""));
+  const category = block?.category ?? "unknown";
+  const label = `${node.id}, ${block?.label ?? node.block}${annotation?.shape ? `, gives ${shapeText(annotation.shape)}` : ""}${stateText(state, annotation)}`;
+  return (
+    <div
+      className={`block ${look} ${state} ${selected ? "selected" : ""} ${refused} ${block?.kind === "composite" && look === "card" ? "stacked" : ""}`}
+      data-hue={category}
+      data-state={state}
+      data-testid={`node-${node.id}`}
+      style={{ width: w, height: h }}
+      role="group"
+      aria-label={label}
+      title={look === "tile" ? `${node.id} (${block?.label ?? node.block})` : undefined}
+    >
+      <span className="bar" />
+      {look === "tile" && <Tile node={node} block={block} state={state} />}
+      {look === "card" && <Card node={node} network={network} block={block} annotation={annotation} state={state} h={h} />}
+      {look === "group" && <Group node={node} network={network} block={block} annotation={annotation} />}
+      {node.note && look !== "group" && (
+        <span className="note-mark" title={node.note} aria-label={`Note: ${node.note}`}>
+          <Icon name="note" size={12} />
+        </span>
+      )}
+      {ports.map((port, k) => (
+        <Handle
+          key={port}
+          id={port}
+          type="target"
+          position={Position.Left}
+          style={{ top: portY(h, k, ports.length) }}
+          data-testid={`port-${node.id}-${port}`}
+          title={ports.length > 1 ? port : undefined}
+        />
+      ))}
+      {block?.kind !== "output" && <Handle id="out" type="source" position={Position.Right} data-testid={`port-${node.id}-out`} />}
+    </div>
+  );
+});
+
+function stateText(state: string, annotation: NodeAnnotation | undefined): string {
+  if (state === "error") return ", has a problem";
+  if (state === "warning") return ", has a warning";
+  if (state === "waiting") return `, waits for ${annotation?.waits_for ?? "another block"}`;
+  return "";
+}
+
+function StateIcon({ state, size = 14 }: { state: string; size?: number }): ReactElement | null {
+  if (state === "error") return <span className="state-icon is-error"><Icon name="error" size={size} /></span>;
+  if (state === "warning") return <span className="state-icon is-warning"><Icon name="warning" size={size} /></span>;
+  if (state === "waiting") return <span className="state-icon is-waiting"><Icon name="clock" size={size} /></span>;
+  return null;
+}
+
+function Tile({ node, block, state }: { node: NodeJson; block: BlockJson | undefined; state: string }): ReactElement {
+  return (
+    <div className="tile-face">
+      <Icon name={block?.category === "merge" ? "merge" : "activation"} size={16} />
+      <span className="tile-label">{block?.label ?? node.block}</span>
+      <StateIcon state={state} size={12} />
+    </div>
+  );
+}
+
+function Title({ node }: { node: NodeJson }): ReactElement {
+  const [editing, setEditing] = useState(false);
+  const readOnly = useReadOnly();
+  const taken = (): Set<string> => new Set(app.document.network.nodes.map((n) => n.id).filter((id) => id !== node.id));
+  const [problem, setProblem] = useState<string | null>(null);
+  if (!editing)
+    return (
+      <span
+        className="block-title"
+        title={node.id}
+        onDoubleClick={(e) => {
+          e.stopPropagation();
+          if (!readOnly) setEditing(true);
+        }}
+      >
+        {node.id}
+      </span>
+    );
+  return (
+    <input
+      className={`block-title-input nodrag ${problem ? "bad" : ""}`}
+      defaultValue={node.id}
+      autoFocus
+      spellCheck={false}
+      aria-label={`New name of ${node.id}`}
+      title={problem ?? undefined}
+      onFocus={(e) => e.currentTarget.select()}
+      onChange={(e) => setProblem(nameProblem(e.currentTarget.value, taken()))}
+      onKeyDown={(e) => {
+        e.stopPropagation();
+        if (e.key === "Escape") setEditing(false);
+        if (e.key === "Enter") e.currentTarget.blur();
+      }}
+      onBlur={(e) => {
+        const to = e.currentTarget.value.trim();
+        const bad = nameProblem(to, taken());
+        if (bad) app.toast(bad, { kind: "error" });
+        else rename(node.id, to);
+        setProblem(null);
+        setEditing(false);
+      }}
+    />
+  );
+}
+
+interface CardProps {
+  node: NodeJson;
+  network: string;
+  block: BlockJson | undefined;
+  annotation: NodeAnnotation | undefined;
+}
+
+function Card({ node, network, block, annotation, state, h }: CardProps & { state: string; h: number }): ReactElement {
+  const line = block ? settingsLine(node.settings, block.settings.filter((s) => s.name !== block.variadic).map((s) => s.name)) : "";
+  return (
+    <>
+      <div className="block-head">
+        <Title node={node} />
+        <span className="block-corner">
+          <RunningDot state={state} />
+          <StateIcon state={state} />
+          {block?.kind === "composite" && (
+            <button
+              type="button"
+              className="fold nodrag"
+              data-testid={`open-${node.id}`}
+              aria-label={`Open ${node.id}`}
+              title="Open: see the blocks inside"
+              onClick={(e) => {
+                e.stopPropagation();
+                fold(node.id, false);
+              }}
+            >
+              <Icon name="unfold" size={13} />
+            </button>
+          )}
+        </span>
+        <span className="block-sub">{`${block?.label ?? node.block}${line ? ` ${line}` : ""}`}</span>
+      </div>
+      <Body id={node.id} network={network} state={state} annotation={annotation} height={Math.max(BODY_H, Math.min(BODY_H, h - 64))} />
+      <Foot state={state} annotation={annotation} unknown={!block} />
+    </>
+  );
+}
+
+function RunningDot({ state }: { state: string }): ReactElement | null {
+  const running = useLive((l) => l.run.status === "running");
+  return running && state === "ok" ? <span className="dot" title="Training: this picture is live" /> : null;
+}
+
+function Body({ id, network, state, annotation, height }: { id: string; network: string; state: string; annotation: NodeAnnotation | undefined; height: number }): ReactElement {
+  const image = useThumbnail(network, id);
+  const live = useLive((l) => isActive(l.run.status));
+  if (state === "error" || state === "waiting") return <div className="block-body hatched" style={{ height }} />;
+  if (image) return <img className={`block-body thumb ${live ? "live" : ""}`} style={{ height }} src={image} alt={`Feature maps of ${id}`} draggable={false} data-testid={`thumb-${id}`} />;
+  return (
+    <div className="block-body" style={{ height }}>
+      {annotation?.shape && <TensorGlyph shape={annotation.shape} width={NODE_W - 22} height={height} />}
+    </div>
+  );
+}
+
+function Foot({ state, annotation, unknown }: { state: string; annotation: NodeAnnotation | undefined; unknown: boolean }): ReactElement {
+  if (unknown) return <div className="block-foot is-error">unknown block</div>;
+  if (state === "error") return <div className="block-foot is-error">see the message</div>;
+  if (state === "waiting") {
+    return <div className="block-foot" title={`Waits for ${annotation?.waits_for ?? "another block"}`}>waits for {annotation?.waits_for ?? "input"}</div>;
+  }
+  const parameters = annotation?.parameters ?? 0;
+  return (
+    <div className="block-foot">
+      <span className="foot-text" title={annotation?.caption}>{annotation?.caption || (annotation?.shape ? shapeText(annotation.shape) : "")}</span>
+      {parameters > 0 && <span className="foot-count" title={`${count(parameters)} parameters`}>{short(parameters)}</span>}
+    </div>
+  );
+}
+
+function Group({ node, network, block, annotation }: CardProps): ReactElement {
+  return (
+    <>
+      <div className="group-head">
+        <Title node={node} />
+        <span className="block-sub">{block?.label ?? node.block}</span>
+        <span className="foot-count">{annotation?.parameters ? count(annotation.parameters) : ""}</span>
+        <button
+          type="button"
+          className="fold nodrag"
+          data-testid={`close-${node.id}`}
+          aria-label={`Close ${node.id}`}
+          title="Close"
+          onClick={(e) => {
+            e.stopPropagation();
+            fold(node.id, true);
+          }}
+        >
+          <Icon name="fold" size={13} />
+        </button>
+      </div>
+      <Inside id={node.id} network={network} inner={annotation?.inner ?? []} />
+    </>
+  );
+}

@@ -1,0 +1,74 @@
+import { useStore } from "@xyflow/react";
+import { type ReactElement, useState } from "react";
+import { app } from "../app";
+import { applyFix, boxes, viewport } from "../commands";
+import { useDocument, useHost, useReadOnly } from "../hooks";
+import { Icon } from "../Icon";
+import type { ProblemJson } from "../types";
+
+const WIDTH = 400;
+
+/** The message at the block it speaks of: the selected one, or the first with an error. */
+export function Bubble(): ReactElement | null {
+  const problems = useHost((h) => h.annotations?.problems);
+  const network = useDocument((d) => d.network);
+  const selected = useDocument((d) => d.selected);
+  const graph = useDocument((d) => d.project.networks[d.network]);
+  const [closed, setClosed] = useState<string | null>(null);
+  const [details, setDetails] = useState<string | null>(null);
+  const transform = useStore((s) => s.transform);
+  const width = useStore((s) => s.width);
+  const height = useStore((s) => s.height);
+  const dragging = useStore((s) => s.nodes.some((n) => n.dragging));
+  const readOnly = useReadOnly();
+  if (!problems || !graph || dragging) return null;
+  const here = problems.filter((p) => p.network === network && p.node !== null && graph.nodes.some((n) => n.id === p.node));
+  const chosen = here.find((p) => selected.length === 1 && p.node === selected[0]) ?? (selected.length ? undefined : here.find((p) => p.severity === "error"));
+  if (!chosen?.node) return null;
+  const key = `${chosen.node}:${chosen.code}:${chosen.message}`;
+  if (closed === key) return null;
+  const box = boxes(graph).get(chosen.node);
+  if (!box) return null;
+  const [tx, ty, zoom] = transform;
+  const left = box.x * zoom + tx;
+  const top = box.y * zoom + ty;
+  const bottom = top + box.h * zoom;
+  if (bottom < 0 || top > height || left > width || left + box.w * zoom < 0) return null;
+  const w = Math.min(WIDTH, width - 80);
+  const tall = details === key ? 170 : 104;
+  const above = bottom + tall > height - 6 && top - tall > 0;
+  const x = Math.max(8, Math.min(left, width - w - 60));
+  const arrow = Math.max(14, Math.min(w - 24, left + (box.w * zoom) / 2 - x));
+  const place = above ? { bottom: height - top + 12 } : { top: Math.min(bottom + 12, height - 60) };
+  return (
+    <div className={`bubble ${chosen.severity} ${above ? "above" : "below"}`} style={{ left: x, width: w, ...place }} role="alert" data-testid="bubble">
+      <span className="bubble-arrow" style={{ left: arrow }} />
+      <span className="bubble-icon"><Icon name={chosen.severity === "error" ? "error" : "warning"} /></span>
+      <div className="bubble-text">{chosen.message}</div>
+      <button type="button" className="bubble-close" aria-label="Hide this message" title="Hide" onClick={() => setClosed(key)}><Icon name="close" size={12} /></button>
+      <div className="bubble-row">
+        <FixButton problem={chosen} index={problems.indexOf(chosen)} disabled={readOnly} />
+        {selected[0] !== chosen.node && (
+          <button type="button" className="button small" onClick={() => { app.document.select([chosen.node as string]); viewport.reveal([chosen.node as string]); }}>
+            Show the block
+          </button>
+        )}
+        {chosen.details && (
+          <button type="button" className="link" aria-expanded={details === key} onClick={() => setDetails(details === key ? null : key)}>
+            Details <Icon name={details === key ? "chevronDown" : "chevronRight"} size={12} />
+          </button>
+        )}
+      </div>
+      {details === key && <pre className="bubble-details">{chosen.details}</pre>}
+    </div>
+  );
+}
+
+export function FixButton({ problem, index, disabled }: { problem: ProblemJson; index: number; disabled: boolean }): ReactElement | null {
+  if (!problem.fix) return null;
+  return (
+    <button type="button" className="button primary small" disabled={disabled} data-testid={`fix-${index}`} onClick={() => applyFix(problem)}>
+      {problem.fix.label}
+    </button>
+  );
+}

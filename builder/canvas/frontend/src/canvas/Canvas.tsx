@@ -1,0 +1,301 @@
+import {
+  Background,
+  BackgroundVariant,
+  type Connection,
+  type FinalConnectionState,
+  MiniMap,
+  type NodeChange,
+  ReactFlow,
+  ReactFlowProvider,
+  type ReactFlowInstance,
+  SelectionMode,
+  useReactFlow,
+  useStoreApi,
+} from "@xyflow/react";
+import { type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { app } from "../app";
+import { connect, insertExisting, viewport } from "../commands";
+import { refusal } from "../document/graph";
+import { useDocument, useReadOnly } from "../hooks";
+import { BlockNode, type BlockFlowNode } from "./BlockNode";
+import { Bubble } from "./Bubble";
+import { Controls, NetworkTabs, Hint, LiveLine } from "./Overlays";
+import { nearest } from "./geometry";
+import { drag } from "./paletteDrag";
+import { QuickAdd } from "./QuickAdd";
+import { WiringList } from "./WiringList";
+import { useFlow } from "./useFlow";
+import { Wire, type WireFlowEdge } from "./Wire";
+
+type PointerLike = { clientX: number; clientY: number } | { touches: ArrayLike<{ clientX: number; clientY: number }> };
+
+const NODE_TYPES = { block: BlockNode };
+const EDGE_TYPES = { wire: Wire };
+const FIT = { maxZoom: 1, minZoom: 0.15, padding: { top: "22px", bottom: "22px", left: "22px", right: "58px" } } as const;
+const reduced = (): boolean => globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
+
+/** Draws React Flow once it has a size: in a hidden tab it has none, and would fit to nothing. */
+export function Canvas(): ReactElement {
+  const ref = useRef<HTMLDivElement>(null);
+  const [seen, setSeen] = useState(false);
+  useEffect(() => {
+    const element = ref.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => {
+      if (element.clientWidth > 0 && element.clientHeight > 0) {
+        viewport.width = element.clientWidth;
+        viewport.height = element.clientHeight;
+        setSeen(true);
+      }
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return (
+    <div className="canvas" ref={ref} data-testid="canvas">
+      {seen && (
+        <ReactFlowProvider>
+          <Flow />
+        </ReactFlowProvider>
+      )}
+    </div>
+  );
+}
+
+function Flow(): ReactElement {
+  const { nodes, edges, found, onNodesChange, onEdgesChange, network, name } = useFlow();
+  const readOnly = useReadOnly();
+  const flow = useReactFlow<BlockFlowNode, WireFlowEdge>();
+  const store = useStoreApi<BlockFlowNode, WireFlowEdge>();
+  const pane = useRef<HTMLDivElement>(null);
+  const foundRef = useRef(found);
+  foundRef.current = found;
+  const loaded = useDocument((d) => d.loaded);
+
+  useEffect(() => {
+    viewport.fit = (ids) =>
+      void flow.fitView({ ...FIT, duration: reduced() ? 0 : 180, ...(ids ? { nodes: ids.map((id) => ({ id })) } : {}) });
+    viewport.zoomBy = (factor) => void flow.zoomTo(flow.getZoom() * factor, { duration: reduced() ? 0 : 120 });
+    viewport.center = () => {
+      const box = pane.current?.getBoundingClientRect();
+      if (!box) return [0, 0];
+      const p = flow.screenToFlowPosition({ x: box.left + box.width / 2, y: box.top + box.height / 2 });
+      return [p.x, p.y];
+    };
+    viewport.reveal = (ids) => setTimeout(() => reveal(flow, store.getState(), ids), 30);
+    viewport.focusCanvas = () => (pane.current?.querySelector(".react-flow__pane") as HTMLElement | null)?.focus();
+    drag.wireAt = (x, y) => {
+      const p = flow.screenToFlowPosition({ x, y });
+      return nearest(foundRef.current, [p.x, p.y], 18 / Math.max(0.4, flow.getZoom()));
+    };
+    drag.flowAt = (x, y) => {
+      const p = flow.screenToFlowPosition({ x, y });
+      return [p.x, p.y];
+    };
+    drag.inside = (x, y) => {
+      const box = pane.current?.getBoundingClientRect();
+      return !!box && x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
+    };
+  }, [flow, store]);
+
+  // The first look at a network shows all of it; after that the view is the person's.
+  const fitted = useRef("");
+  useEffect(() => {
+    const key = `${app.document.state.get().projectId}/${name}`;
+    if (!loaded || fitted.current === key || nodes.length === 0) return;
+    fitted.current = key;
+    const frame = requestAnimationFrame(() => void flow.fitView(FIT));
+    return () => cancelAnimationFrame(frame);
+  }, [loaded, name, nodes.length, flow]);
+
+  const onConnect = useCallback((c: Connection) => {
+    if (c.source && c.target) connect(c.source, c.target, c.targetHandle ?? undefined);
+  }, []);
+
+  const startPulling = useCallback((_: unknown, p: { nodeId: string | null; handleType: "source" | "target" | null }) => {
+    if (!p.nodeId || !p.handleType) return;
+    const network = app.document.network;
+    const catalogue = app.catalogue.get();
+    const refused = new Map<string, string>();
+    for (const n of network.nodes) {
+      if (n.id === p.nodeId) continue;
+      const why = p.handleType === "source" ? refusal(network, catalogue, p.nodeId, n.id) : refusal(network, catalogue, n.id, p.nodeId);
+      if (why) refused.set(n.id, why);
+    }
+    app.ui.patch({ pulling: { node: p.nodeId, side: p.handleType, refused } });
+  }, []);
+
+  const endPulling = useCallback(
+    (event: MouseEvent | TouchEvent, state: FinalConnectionState) => {
+      const pulling = app.ui.get().pulling;
+      app.ui.patch({ pulling: null });
+      if (!pulling || state.isValid || reconnecting.current) return;
+      const point = "changedTouches" in event ? event.changedTouches[0] : event;
+      if (!point) return;
+      const root = pane.current?.getRootNode() as Document | ShadowRoot;
+      const hit = root.elementFromPoint(point.clientX, point.clientY);
+      const over = hit?.closest("[data-testid^='node-']")?.getAttribute("data-testid")?.slice(5);
+      if (over && over !== pulling.node) {
+        // Dropped on the block itself: the first free port takes the wire.
+        const why = pulling.refused.get(over);
+        if (why) app.toast(why, { kind: "error" });
+        else if (pulling.side === "source") connect(pulling.node, over);
+        else connect(over, pulling.node);
+        return;
+      }
+      if (hit?.closest(".react-flow__pane") && pulling.side === "source" && !app.document.state.get().readOnly) {
+        const p = flow.screenToFlowPosition({ x: point.clientX, y: point.clientY });
+        openQuick(pane.current, [point.clientX, point.clientY], [p.x + 60, p.y], pulling.node);
+      }
+    },
+    [flow],
+  );
+
+  const reconnecting = useRef(false);
+  const landed = useRef(false);
+  const isValid = useCallback((c: Connection | WireFlowEdge) => {
+    if (!c.source || !c.target) return false;
+    if (reconnecting.current) return c.source !== c.target;
+    return refusal(app.document.network, app.catalogue.get(), c.source, c.target, c.targetHandle ?? undefined) === null;
+  }, []);
+
+  const onDrag = useCallback((event: PointerLike, node: BlockFlowNode) => {
+    const point = "touches" in event ? event.touches[0] : event;
+    if (!point) return;
+    const wired = app.document.network.edges.some((e) => e.source === node.id || e.target === node.id);
+    app.ui.patch({ dropWire: wired ? null : drag.wireAt(point.clientX, point.clientY) });
+  }, []);
+  const onDragStop = useCallback((_: unknown, node: BlockFlowNode) => {
+    const wire = app.ui.get().dropWire;
+    app.ui.patch({ dropWire: null });
+    if (wire) insertExisting(node.id, wire);
+  }, []);
+
+  const guarded = useMemo(
+    () => (changes: NodeChange<BlockFlowNode>[]) => onNodesChange(changes.filter((c) => c.type !== "remove")),
+    [onNodesChange],
+  );
+
+  return (
+    <div className="flow" ref={pane}>
+      <ReactFlow<BlockFlowNode, WireFlowEdge>
+        nodes={nodes}
+        edges={edges}
+        nodeTypes={NODE_TYPES}
+        edgeTypes={EDGE_TYPES}
+        onNodesChange={guarded}
+        onEdgesChange={onEdgesChange}
+        onConnect={onConnect}
+        onConnectStart={startPulling}
+        onConnectEnd={endPulling}
+        isValidConnection={isValid}
+        onReconnectStart={() => {
+          reconnecting.current = true;
+          landed.current = false;
+        }}
+        onReconnect={(edge, c) => {
+          landed.current = true;
+          rewire(edge, c);
+        }}
+        onReconnectEnd={(_, edge) => {
+          if (!landed.current) dropWire(edge);
+          reconnecting.current = false;
+        }}
+        onNodeDrag={onDrag}
+        onNodeDragStop={onDragStop}
+        onPaneClick={() => app.ui.patch({ quick: null, wiring: null })}
+        onDoubleClick={(e) => {
+          const target = e.target as Element;
+          if (readOnly || !target.closest(".react-flow__pane")) return;
+          const p = flow.screenToFlowPosition({ x: e.clientX, y: e.clientY });
+          openQuick(pane.current, [e.clientX, e.clientY], [p.x, p.y], null);
+        }}
+        nodesDraggable={!readOnly}
+        nodesConnectable={!readOnly}
+        edgesReconnectable={!readOnly}
+        deleteKeyCode={null}
+        selectionKeyCode="Shift"
+        multiSelectionKeyCode={["Shift", "Meta", "Control"]}
+        selectionMode={SelectionMode.Partial}
+        disableKeyboardA11y={false}
+        zoomOnDoubleClick={false}
+        minZoom={0.12}
+        maxZoom={2}
+        connectionRadius={26}
+        nodeDragThreshold={3}
+        onlyRenderVisibleElements={nodes.length > 120}
+        proOptions={{ hideAttribution: true }}
+        aria-label={`Network ${name}: ${network.nodes.length} blocks`}
+      >
+        <Background variant={BackgroundVariant.Dots} gap={20} size={1.2} />
+        {nodes.length > 24 && <MiniMap className="minimap" pannable zoomable position="bottom-left" nodeStrokeWidth={2} style={{ width: 128, height: 74 }} aria-label="Small map of the network" />}
+      </ReactFlow>
+      <NetworkTabs />
+      <LiveLine />
+      <Controls />
+      <Hint />
+      <Bubble />
+      <QuickAdd />
+      <WiringList />
+    </div>
+  );
+}
+
+function rewire(edge: WireFlowEdge, c: Connection): void {
+  const old = { source: edge.source, source_port: edge.sourceHandle ?? "out", target: edge.target, target_port: edge.targetHandle ?? "in" };
+  const target_port = c.targetHandle ?? old.target_port;
+  if (c.source === old.source && c.target === old.target && target_port === old.target_port) return;
+  const network = app.document.network;
+  const without = { ...network, edges: network.edges.filter((e) => !(e.source === old.source && e.target === old.target && e.target_port === old.target_port)) };
+  const why = refusal(without, app.catalogue.get(), c.source, c.target, target_port);
+  const taken = without.edges.some((e) => e.target === c.target && e.target_port === target_port);
+  if (why || taken) {
+    app.toast(why ?? `${c.target} already has its input.`, { kind: "error" });
+    return;
+  }
+  app.document.edit(`rewire ${c.source} to ${c.target}`, [
+    { op: "remove_edge", network: app.document.networkName, edge: old },
+    { op: "add_edge", network: app.document.networkName, edge: { source: c.source, source_port: "out", target: c.target, target_port } },
+  ]);
+}
+
+/** A wire pulled off its port and dropped nowhere is gone, as in other editors. */
+function dropWire(edge: WireFlowEdge): void {
+  const old = { source: edge.source, source_port: edge.sourceHandle ?? "out", target: edge.target, target_port: edge.targetHandle ?? "in" };
+  if (app.document.edit("delete the wire", [{ op: "remove_edge", network: app.document.networkName, edge: old }])) app.toast("Deleted the wire.", { undo: true });
+}
+
+export function openQuick(pane: HTMLElement | null, screen: [number, number], flow: [number, number], from: string | null): void {
+  const box = pane?.getBoundingClientRect();
+  const local: [number, number] = box ? [screen[0] - box.left, screen[1] - box.top] : screen;
+  app.ui.patch({ quick: { screen: local, flow, from } });
+}
+
+/** Move the view only as far as needed to see these blocks. */
+function reveal(
+  flow: ReactFlowInstance<BlockFlowNode, WireFlowEdge>,
+  state: { width: number; height: number },
+  ids: string[],
+): void {
+  const boxes = ids.flatMap((id) => {
+    const n = flow.getNode(id);
+    return n ? [{ x: n.position.x, y: n.position.y, w: n.width ?? 100, h: n.height ?? 100 }] : [];
+  });
+  if (boxes.length === 0) return;
+  const { x, y, zoom } = flow.getViewport();
+  const x0 = Math.min(...boxes.map((b) => b.x)) * zoom + x;
+  const y0 = Math.min(...boxes.map((b) => b.y)) * zoom + y;
+  const x1 = Math.max(...boxes.map((b) => b.x + b.w)) * zoom + x;
+  const y1 = Math.max(...boxes.map((b) => b.y + b.h)) * zoom + y;
+  const left = 16;
+  const right = state.width - 56;
+  const top = 16;
+  const bottom = state.height - 16;
+  if (x1 - x0 > right - left || y1 - y0 > bottom - top) {
+    void flow.fitView({ ...FIT, nodes: ids.map((id) => ({ id })), duration: reduced() ? 0 : 180 });
+    return;
+  }
+  const dx = x0 < left ? left - x0 : x1 > right ? right - x1 : 0;
+  const dy = y0 < top ? top - y0 : y1 > bottom ? bottom - y1 : 0;
+  if (dx || dy) void flow.setViewport({ x: x + dx, y: y + dy, zoom }, { duration: reduced() ? 0 : 180 });
+}

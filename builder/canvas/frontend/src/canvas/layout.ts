@@ -1,0 +1,245 @@
+import dagre from "@dagrejs/dagre";
+import type { Catalogue, InnerJson, NetworkAnnotation, NetworkJson } from "../types";
+import { shapeText } from "./format";
+import { type Box, type InnerPicture, type Point, rounded, setInnerLayout, sizeOf } from "./geometry";
+
+const ROW_GAP = 44;
+const LONELY_GAP = 24;
+
+export const pillWidth = (text: string): number => Math.round(text.length * 6.7) + 16;
+
+/** Whether the wire into this block says nothing new: the block keeps the shape and shows it on its own output. */
+export function quiet(
+  network: NetworkJson,
+  catalogue: Catalogue,
+  annotation: NetworkAnnotation | undefined,
+  source: string,
+  target: string,
+): boolean {
+  const node = network.nodes.find((n) => n.id === target);
+  if (!node || catalogue.blocks[node.block]?.category !== "activation") return false;
+  const a = annotation?.nodes[source]?.shape;
+  const b = annotation?.nodes[target]?.shape;
+  if (!a || !b) return true;
+  return shapeText(a) === shapeText(b);
+}
+
+/** Positions for all blocks: left to right by dagre, long networks wrapped into rows that fit a window `aspect` wide. */
+export function layout(
+  network: NetworkJson,
+  catalogue: Catalogue,
+  annotation: NetworkAnnotation | undefined,
+  view: { width: number; height: number },
+): Map<string, Point> {
+  const sizes = new Map(
+    network.nodes.map((n) => [n.id, sizeOf(n, catalogue, annotation?.nodes[n.id], network.edges)] as const),
+  );
+  const graph = new dagre.graphlib.Graph({ multigraph: true });
+  graph.setGraph({ rankdir: "LR", nodesep: 28, edgesep: 18, ranksep: 10, marginx: 0, marginy: 0 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  const wired = new Set(network.edges.flatMap((e) => [e.source, e.target]));
+  for (const node of network.nodes) {
+    const size = sizes.get(node.id);
+    if (size && (wired.has(node.id) || wired.size === 0)) graph.setNode(node.id, { width: size.w, height: size.h });
+  }
+  network.edges.forEach((e, i) => {
+    const hidden = quiet(network, catalogue, annotation, e.source, e.target);
+    const text = shapeText(annotation?.nodes[e.source]?.shape ?? [64, 28, 28]);
+    graph.setEdge(e.source, e.target, { width: hidden ? 8 : Math.max(44, pillWidth(text)) + 6, height: 16, labelpos: "c", weight: 2 }, String(i));
+  });
+  dagre.layout(graph);
+
+  const boxes = new Map<string, Box>();
+  for (const id of graph.nodes()) {
+    const at = graph.node(id) as { x: number; y: number; width: number; height: number };
+    boxes.set(id, { x: at.x - at.width / 2, y: at.y - at.height / 2, w: at.width, h: at.height });
+  }
+  straighten(network, boxes);
+  const placed = wrap(network, boxes, view);
+  placeLonely(network, sizes, placed);
+  return new Map([...placed].map(([id, b]) => [id, [Math.round(b.x), Math.round(b.y)]]));
+}
+
+/** A chain drawn with blocks of different height should still run along one line. */
+function straighten(network: NetworkJson, boxes: Map<string, Box>): void {
+  const single = (id: string, side: "source" | "target"): boolean => network.edges.filter((e) => e[side] === id).length === 1;
+  for (const edge of [...network.edges].sort((a, b) => (boxes.get(a.target)?.x ?? 0) - (boxes.get(b.target)?.x ?? 0))) {
+    if (!single(edge.source, "source") || !single(edge.target, "target")) continue;
+    const from = boxes.get(edge.source);
+    const to = boxes.get(edge.target);
+    if (!from || !to) continue;
+    const y = from.y + from.h / 2 - to.h / 2;
+    if (Math.abs(y - to.y) > 0.5 && Math.abs(y - to.y) < 40) to.y = y;
+  }
+}
+
+/** Cut a long drawing into rows, at places where as few wires as possible cross, so that it can be read without zooming. */
+function wrap(network: NetworkJson, boxes: Map<string, Box>, view: { width: number; height: number }): Map<string, Box> {
+  const list = [...boxes.entries()].sort((a, b) => a[1].x - b[1].x);
+  if (list.length < 2) return boxes;
+  const left = Math.min(...list.map(([, b]) => b.x));
+  const total = Math.max(...list.map(([, b]) => b.x + b.w)) - left;
+  // A cut is possible left of a block that nothing overlaps.
+  const cuts: { x: number; crossing: number }[] = [];
+  let right = Number.NEGATIVE_INFINITY;
+  for (const [, box] of list) {
+    if (box.x >= right && right !== Number.NEGATIVE_INFINITY) {
+      const x = box.x;
+      const crossing = network.edges.filter((e) => {
+        const a = boxes.get(e.source);
+        const b = boxes.get(e.target);
+        return a && b && a.x < x && b.x >= x;
+      }).length;
+      cuts.push({ x, crossing });
+    }
+    right = Math.max(right, box.x + box.w);
+  }
+  let best: Map<string, Box> = boxes;
+  let bestZoom = 0;
+  for (let rows = 1; rows <= 8; rows += 1) {
+    const tried = cutInto(list, cuts, rows, left, total);
+    const w = Math.max(...[...tried.values()].map((b) => b.x + b.w));
+    const h = Math.max(...[...tried.values()].map((b) => b.y + b.h));
+    const zoom = Math.min(1, view.width / (w + 56), view.height / (h + 56));
+    if (zoom > bestZoom * 1.06) {
+      bestZoom = zoom;
+      best = tried;
+    }
+    if (zoom >= 1) break;
+  }
+  return best;
+}
+
+function cutInto(
+  list: [string, Box][],
+  cuts: { x: number; crossing: number }[],
+  rows: number,
+  left: number,
+  total: number,
+): Map<string, Box> {
+  const chosen: number[] = [];
+  for (let k = 1; k < rows; k += 1) {
+    const ideal = left + (total * k) / rows;
+    const slack = total / rows / 2;
+    const options = cuts.filter((c) => Math.abs(c.x - ideal) < slack && c.x > (chosen.at(-1) ?? left));
+    options.sort((a, b) => a.crossing - b.crossing || Math.abs(a.x - ideal) - Math.abs(b.x - ideal));
+    // Among cuts with few crossings the one nearest to the ideal place wins.
+    const fewest = options[0]?.crossing ?? 0;
+    const near = options.filter((c) => c.crossing <= fewest).sort((a, b) => Math.abs(a.x - ideal) - Math.abs(b.x - ideal));
+    if (near[0]) chosen.push(near[0].x);
+  }
+  const placed = new Map<string, Box>();
+  let top = 0;
+  for (let row = 0; row <= chosen.length; row += 1) {
+    const from = row === 0 ? Number.NEGATIVE_INFINITY : (chosen[row - 1] as number);
+    const to = chosen[row] ?? Number.POSITIVE_INFINITY;
+    const inside = list.filter(([, b]) => b.x >= from && b.x < to);
+    if (inside.length === 0) continue;
+    const x0 = Math.min(...inside.map(([, b]) => b.x));
+    const y0 = Math.min(...inside.map(([, b]) => b.y));
+    const y1 = Math.max(...inside.map(([, b]) => b.y + b.h));
+    for (const [id, b] of inside) placed.set(id, { ...b, x: b.x - x0, y: b.y - y0 + top });
+    top += y1 - y0 + ROW_GAP;
+  }
+  return placed;
+}
+
+/** Blocks without wires stand in a line below the drawing. */
+function placeLonely(network: NetworkJson, sizes: Map<string, { w: number; h: number }>, placed: Map<string, Box>): void {
+  let x = 0;
+  const bottom = placed.size ? Math.max(...[...placed.values()].map((b) => b.y + b.h)) + ROW_GAP : 0;
+  for (const node of network.nodes) {
+    const size = sizes.get(node.id);
+    if (!size || placed.has(node.id)) continue;
+    placed.set(node.id, { x, y: bottom, w: size.w, h: size.h });
+    x += size.w + LONELY_GAP;
+  }
+}
+
+/** True when the blocks stand on top of each other, as in a file written by a program. */
+export function needsLayout(network: NetworkJson): boolean {
+  if (network.nodes.length < 2) return false;
+  const seen = new Set<string>();
+  let clashes = 0;
+  for (const n of network.nodes) {
+    const key = n.position.map((p) => Math.round(p / 8)).join();
+    if (seen.has(key)) clashes += 1;
+    seen.add(key);
+  }
+  return clashes > 0;
+}
+
+// --- inside of a composite ----------------------------------------------------------------------
+
+const PAD = 18;
+const TITLE = 40;
+const INNER_W = 96;
+const INNER_H = 66;
+
+setInnerLayout((inner: InnerJson[]): InnerPicture => {
+  const ids = new Set(inner.map((i) => i.id));
+  const inputs = [...new Set(inner.flatMap((i) => i.sources).filter((s) => !ids.has(s)))];
+  const graph = new dagre.graphlib.Graph({ multigraph: true });
+  graph.setGraph({ rankdir: "LR", nodesep: 14, edgesep: 14, ranksep: 8, marginx: 0, marginy: 0 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const port of inputs) graph.setNode(`>${port}`, { width: 8, height: 8 });
+  const sizeFor = (i: InnerJson): { width: number; height: number } =>
+    i.category === "activation" || i.category === "merge"
+      ? { width: Math.max(44, i.label.length * 6 + 14), height: 40 }
+      : { width: INNER_W, height: INNER_H };
+  for (const i of inner) graph.setNode(i.id, sizeFor(i));
+  const shapes = new Map(inner.map((i) => [i.id, i.shape]));
+  const category = new Map(inner.map((i) => [i.id, i.category]));
+  let number = 0;
+  for (const i of inner)
+    for (const s of i.sources) {
+      const shape = shapes.get(s);
+      const hidden = !shape || category.get(i.id) === "activation" || category.get(i.id) === "normalization";
+      const from = ids.has(s) ? s : `>${s}`;
+      graph.setEdge(from, i.id, { width: hidden ? 8 : pillWidth(shapeText(shape)), height: 16, labelpos: "c", hidden, shape: shape ?? null }, String(number++));
+    }
+  const used = new Set(inner.flatMap((i) => i.sources));
+  const last = inner.filter((i) => !used.has(i.id)).at(-1)?.id;
+  graph.setNode("<out", { width: 4, height: 4 });
+  if (last) graph.setEdge(last, "<out", { width: 4, height: 8, hidden: true, shape: null }, "out");
+  dagre.layout(graph);
+  const laid = graph.graph() as { width?: number; height?: number };
+  const width = (laid.width ?? 100) + 2 * PAD;
+  const height = (laid.height ?? 60) + TITLE + PAD;
+  const boxes = inner.map((i) => {
+    const at = graph.node(i.id) as { x: number; y: number; width: number; height: number };
+    return { inner: i, x: at.x - at.width / 2 + PAD, y: at.y - at.height / 2 + TITLE, w: at.width, h: at.height };
+  });
+  const wires = graph.edges().map((e) => {
+    const label = graph.edge(e) as { points: { x: number; y: number }[]; x?: number; y?: number; hidden: boolean; shape: number[] | null; width: number };
+    const a = graph.node(e.v) as { x: number; y: number; width: number };
+    const b = graph.node(e.w) as { x: number; y: number; width: number };
+    const ends: Point[] = [];
+    const outer = height / 2 - TITLE;
+    if (e.v.startsWith(">") && inputs.length === 1) ends.push([-PAD, outer]);
+    ends.push([a.x + (e.v.startsWith(">") ? 0 : a.width / 2), a.y]);
+    // dagre's own way round the blocks, as right angles
+    const via = label.points.slice(1, -1);
+    let y = a.y;
+    for (const p of via) {
+      if (Math.abs(p.y - y) > 3) {
+        const x = (ends.at(-1) as Point)[0] + 8;
+        ends.push([x, y], [x, p.y]);
+        y = p.y;
+      }
+      ends.push([Math.max(p.x, (ends.at(-1) as Point)[0]), y]);
+    }
+    const target: Point = [b.x - (e.w === "<out" ? 0 : b.width / 2), b.y];
+    if (Math.abs(target[1] - y) > 0.5) ends.push([target[0] - 8, y], [target[0] - 8, target[1]]);
+    ends.push(target);
+    if (e.w === "<out") ends.push([width - PAD, b.y], [width - PAD, outer]);
+    const moved = ends.map(([x, py]): Point => [x + PAD, py + TITLE]);
+    return {
+      path: rounded(moved, 6),
+      label: [(label.x ?? 0) + PAD, (label.y ?? 0) + TITLE] as Point,
+      room: label.hidden ? 0 : label.width,
+      shape: label.hidden ? null : label.shape,
+    };
+  });
+  return { width, height, boxes, wires };
+});

@@ -1,0 +1,188 @@
+import type { Edit, NetworkJson, NodeJson, Project } from "../types";
+import { applyEdits, EditError } from "./edits";
+import { Observable } from "./observable";
+
+/** One undoable step: what it was called, and the project before it. */
+export interface Step {
+  label: string;
+  project: Project;
+  nodes: string[];
+}
+
+export interface DocumentState {
+  projectId: string;
+  project: Project;
+  /** Rises with every change a person makes here; commands from Python do not raise it. */
+  rev: number;
+  network: string;
+  selected: string[];
+  undo: Step[];
+  redo: Step[];
+  readOnly: boolean;
+  loaded: boolean;
+}
+
+const EMPTY: Project = {
+  format: 1,
+  name: "untitled",
+  networks: { network: { nodes: [], edges: [] } },
+  blocks: {},
+  data: { name: "digits", settings: {} },
+  task: { name: "classification", settings: {} },
+  loss: { name: "cross_entropy", settings: {} },
+  optimizer: {},
+  training: {},
+};
+
+const MAX_STEPS = 200;
+const COALESCE_MS = 900;
+
+/** The document: the whole project, its selection and its history. It outlives every remount of the component. */
+export class DocumentStore {
+  readonly state = new Observable<DocumentState>({
+    projectId: "",
+    project: EMPTY,
+    rev: 0,
+    network: "network",
+    selected: [],
+    undo: [],
+    redo: [],
+    readOnly: false,
+    loaded: false,
+  });
+
+  /** Called after each change of the project or the selection. */
+  onChange: (what: "project" | "selection") => void = () => {};
+  /** Called with a sentence when an edit does not fit. */
+  onRefused: (message: string) => void = () => {};
+
+  private lastKey: string | null = null;
+  private lastAt = 0;
+
+  constructor(private now: () => number = () => Date.now()) {}
+
+  get project(): Project {
+    return this.state.get().project;
+  }
+
+  get networkName(): string {
+    return this.state.get().network;
+  }
+
+  get network(): NetworkJson {
+    const { project, network } = this.state.get();
+    return project.networks[network] ?? { nodes: [], edges: [] };
+  }
+
+  node(id: string): NodeJson | undefined {
+    return this.network.nodes.find((n) => n.id === id);
+  }
+
+  /** Put in a whole project as it was read: no step, no new revision. */
+  load(projectId: string, project: Project, rev: number, undo: Step[] = []): void {
+    const { network, selected, readOnly } = this.state.get();
+    const same = projectId === this.state.get().projectId;
+    this.lastKey = null;
+    this.state.set({
+      projectId,
+      project,
+      rev,
+      ...settle(project, same ? network : "", same ? selected : []),
+      undo,
+      redo: [],
+      readOnly,
+      loaded: true,
+    });
+  }
+
+  /**
+   * Apply edits as one undoable step. Steps with the same `key` shortly after each other become one.
+   * Returns whether they fitted; a refused edit changes nothing.
+   */
+  edit(label: string, edits: readonly Edit[], options: { key?: string; select?: string[] } = {}): boolean {
+    if (this.state.get().readOnly) {
+      this.onRefused("This project is open for reading only.");
+      return false;
+    }
+    if (!this.step(label, edits, options.key, options.select)) return false;
+    this.state.patch({ rev: this.state.get().rev + 1 });
+    this.onChange("project");
+    return true;
+  }
+
+  /** A command from Python: one undoable step that does not raise the revision. */
+  command(label: string, edits: readonly Edit[]): boolean {
+    const done = this.step(label, edits);
+    if (done) this.onChange("project");
+    return done;
+  }
+
+  undo(): void {
+    this.travel("undo", "redo");
+  }
+
+  redo(): void {
+    this.travel("redo", "undo");
+  }
+
+  select(nodes: readonly string[], network = this.networkName): void {
+    const state = this.state.get();
+    if (network === state.network && nodes.length === state.selected.length && nodes.every((n, i) => n === state.selected[i]))
+      return;
+    this.state.patch({ network, selected: [...nodes] });
+    this.onChange("selection");
+  }
+
+  setReadOnly(readOnly: boolean): void {
+    if (readOnly !== this.state.get().readOnly) this.state.patch({ readOnly });
+  }
+
+  private step(label: string, edits: readonly Edit[], key?: string, select?: string[]): boolean {
+    const before = this.state.get();
+    let project: Project;
+    try {
+      project = applyEdits(before.project, edits);
+    } catch (error) {
+      if (!(error instanceof EditError)) throw error;
+      this.onRefused(error.message);
+      return false;
+    }
+    if (project === before.project) return true;
+    const now = this.now();
+    const merge =
+      key !== undefined && key === this.lastKey && now - this.lastAt < COALESCE_MS && before.undo.length > 0;
+    this.lastKey = key ?? null;
+    this.lastAt = now;
+    const undo = merge
+      ? before.undo
+      : [...before.undo.slice(-(MAX_STEPS - 1)), { label, project: before.project, nodes: before.selected }];
+    const renames = new Map(edits.flatMap((e) => (e.op === "rename_node" ? [[e.id, e.to] as const] : [])));
+    const selected = select ?? before.selected.map((id) => renames.get(id) ?? id);
+    this.state.set({ ...before, project, ...settle(project, before.network, selected), undo, redo: [] });
+    return true;
+  }
+
+  private travel(from: "undo" | "redo", to: "undo" | "redo"): void {
+    const state = this.state.get();
+    const step = state[from].at(-1);
+    if (!step || state.readOnly) return;
+    this.lastKey = null;
+    const back: Step = { label: step.label, project: state.project, nodes: state.selected };
+    this.state.set({
+      ...state,
+      project: step.project,
+      rev: state.rev + 1,
+      ...settle(step.project, state.network, step.nodes),
+      [from]: state[from].slice(0, -1),
+      [to]: [...state[to], back],
+    });
+    this.onChange("project");
+  }
+}
+
+/** The network shown and the nodes selected, as far as the project has them. */
+function settle(project: Project, network: string, nodes: readonly string[]): { network: string; selected: string[] } {
+  const name = project.networks[network] ? network : (Object.keys(project.networks)[0] ?? "network");
+  const ids = new Set(project.networks[name]?.nodes.map((n) => n.id));
+  return { network: name, selected: nodes.filter((id) => ids.has(id)) };
+}

@@ -1,0 +1,86 @@
+import { createRoot, type Root } from "react-dom/client";
+import flowStyles from "@xyflow/react/dist/style.css?inline";
+import { app } from "./app";
+import { Editor } from "./Editor";
+import { isDark } from "./theme";
+import tokens from "./styles/tokens.css?inline";
+import layoutStyles from "./styles/page.css?inline";
+import canvasStyles from "./styles/canvas.css?inline";
+import panelStyles from "./styles/panels.css?inline";
+import overlayStyles from "./styles/overlays.css?inline";
+import type { Catalogue, EditorData, FeedData, GalleryItem, Snapshot } from "./types";
+
+/** What Streamlit hands to a component (version 2). */
+interface Component {
+  parentElement: HTMLElement | ShadowRoot;
+  data: unknown;
+  setStateValue: (name: string, value: unknown) => void;
+}
+
+const roots = new WeakMap<Node, { root: Root; host: HTMLElement }>();
+
+function hostOf(parent: HTMLElement | ShadowRoot): Element {
+  return parent instanceof ShadowRoot ? parent.host : parent;
+}
+
+/** Mount the editor, or hand new data to the mounted one. */
+function editor(component: Component): () => void {
+  const { parentElement: parent, setStateValue } = component;
+  let mounted = roots.get(parent);
+  if (!mounted) {
+    const style = document.createElement("style");
+    style.textContent = flowStyles + tokens + layoutStyles + canvasStyles + panelStyles + overlayStyles;
+    const host = document.createElement("div");
+    host.className = "layerloom-host";
+    parent.append(style, host);
+    mounted = { root: createRoot(host), host };
+    roots.set(parent, mounted);
+    mounted.root.render(<Editor />);
+  }
+  mounted.host.dataset.theme = isDark(hostOf(parent)) ? "dark" : "light";
+  app.sync.connect((snapshot: Snapshot) => setStateValue("snap", snapshot));
+  if (component.data) app.receive(component.data as EditorData);
+  return () => {
+    // Streamlit may clean up while the component stays: only what has left the page is taken down.
+    setTimeout(() => {
+      const gone = roots.get(parent);
+      if (gone && !hostOf(parent).isConnected) {
+        gone.root.unmount();
+        gone.host.remove();
+        roots.delete(parent);
+      }
+    }, 0);
+  };
+}
+
+/** Live data for the mounted editor; draws nothing. */
+function feed(component: Component): void {
+  if (component.data) app.feed(component.data as FeedData);
+}
+
+/** Take the catalogue and the gallery, which the component with the bundle carries. */
+function assets(component: Component): void {
+  const data = component.data as { catalogue?: Catalogue; gallery?: GalleryItem[] } | null;
+  if (data?.catalogue) app.catalogue.set(data.catalogue);
+  if (data?.gallery) app.host.patch({ gallery: data.gallery });
+}
+
+interface Published {
+  editor: typeof editor;
+  feed: typeof feed;
+  assets: typeof assets;
+}
+interface Page {
+  __layerloom?: Published;
+  __layerloomWaiting?: ((module: Published) => void)[];
+}
+
+/** The component that carries the bundle: it publishes this module for the other two and shows nothing. */
+export default function publish(component: Component): void {
+  const page = globalThis as Page;
+  // Evaluated a second time (a remount), the module steps back: the first one holds the document.
+  page.__layerloom ??= { editor, feed, assets };
+  page.__layerloom.assets(component);
+  for (const resolve of page.__layerloomWaiting ?? []) resolve(page.__layerloom);
+  page.__layerloomWaiting = [];
+}

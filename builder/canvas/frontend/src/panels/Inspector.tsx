@@ -1,0 +1,149 @@
+import { type ReactElement, useEffect, useState } from "react";
+import { app } from "../app";
+import { deleteSelected, duplicateSelected, fold, rename, setNote, setSetting, viewport } from "../commands";
+import { FixButton } from "../canvas/Bubble";
+import { count, shapeText } from "../canvas/format";
+import { nameProblem } from "../document/graph";
+import { isActive, useAnnotation, useBlock, useCatalogue, useDocument, useHost, useLive, useReadOnly, useSelectedNode } from "../hooks";
+import { Icon } from "../Icon";
+import type { NodeJson } from "../types";
+import { SettingField } from "./SettingField";
+import { Summary } from "./Summary";
+
+export function Inspector(): ReactElement {
+  const node = useSelectedNode();
+  const many = useDocument((d) => d.selected.length);
+  const network = useDocument((d) => d.network);
+  return (
+    <aside className="inspector" aria-label="Settings" data-testid="inspector">
+      {node ? <BlockPanel key={`${network}/${node.id}`} node={node} network={network} /> : many > 1 ? <ManyPanel /> : <Summary />}
+    </aside>
+  );
+}
+
+function BlockPanel({ node, network }: { node: NodeJson; network: string }): ReactElement {
+  const block = useBlock(node.block);
+  const catalogue = useCatalogue();
+  const annotation = useAnnotation(network, node.id);
+  const readOnly = useReadOnly();
+  const running = useLive((l) => isActive(l.run.status));
+  const problems = useHost((h) => h.annotations?.problems);
+  const own = (problems ?? []).filter((p) => p.network === network && p.node === node.id);
+  const family = catalogue.categories.find((c) => c.name === block?.category)?.label ?? "";
+  const inputs = Object.values(annotation?.inputs ?? {}).filter((s) => s !== null);
+  return (
+    <>
+      <header className="inspector-head">
+        <span className="hue-dot" data-hue={block?.category} />
+        <b>{block?.label ?? node.block}</b>
+        <span className="faint">{family}</span>
+      </header>
+      <NameField node={node} disabled={readOnly} />
+      {own.map((p) => (
+        <div key={`${p.code}${p.message}`} className={`message ${p.severity}`} role="alert">
+          <p><Icon name={p.severity === "error" ? "error" : "warning"} size={13} /> {p.message}</p>
+          <FixButton problem={p} index={problems?.indexOf(p) ?? 0} disabled={readOnly} />
+        </div>
+      ))}
+      {annotation?.state === "waiting" && (
+        <div className="message waiting">
+          <p>
+            <Icon name="clock" size={13} /> Waits for{" "}
+            {annotation.waits_for ? <button type="button" className="link" onClick={() => { app.document.select([annotation.waits_for as string]); viewport.reveal([annotation.waits_for as string]); }}>{annotation.waits_for}</button> : "an input"}. It is not wrong; its shape appears once that is mended.
+          </p>
+        </div>
+      )}
+      {!block && <div className="message error"><p><Icon name="error" size={13} /> This version has no block called “{node.block}”. It stays in the file as it is.</p></div>}
+      {block && block.settings.length > 0 && (
+        <section className="group-of-settings">
+          {running && <p className="aside"><Icon name="info" size={13} /> Edits apply to the next run</p>}
+          {block.settings.map((spec) => (
+            <SettingField key={spec.name} spec={spec} value={node.settings[spec.name] ?? (spec.name in node.settings ? null : spec.default)} disabled={readOnly} onChange={(value) => setSetting(node.id, spec.name, value)} />
+          ))}
+        </section>
+      )}
+      <section className="facts">
+        <div><span>Shape</span><code className={annotation?.state === "error" ? "is-error" : ""} data-testid="shape">{inputs.length ? `${inputs.map(shapeText).join(", ")} → ` : ""}{annotation?.shape ? shapeText(annotation.shape) : "?"}</code></div>
+        <div><span>Parameters</span><span data-testid="parameters">{annotation?.parameters == null ? "not known yet" : count(annotation.parameters)}</span></div>
+        <div><span>Multiplications</span><span data-testid="flops">{annotation?.flops == null ? "not known yet" : count(annotation.flops)}</span></div>
+        {annotation?.inner && <div><span>Inside</span><span>{annotation.inner.length} blocks</span></div>}
+      </section>
+      {block && (block.help || block.formula || annotation?.explain) && (
+        <section>
+          {block.formula && <><h4>Formula</h4><pre className="formula">{block.formula}</pre></>}
+          {annotation?.explain && <pre className="formula explain" data-testid="explain">{annotation.explain}</pre>}
+          {block.help && <p className="about">{block.help}</p>}
+          {block.source && <Source text={block.source} />}
+        </section>
+      )}
+      <Note node={node} disabled={readOnly} />
+      <footer className="inspector-foot">
+        {block?.kind === "composite" && <button type="button" className="button small" data-testid="toggle-fold" disabled={readOnly || (node.folded && !annotation?.inner?.length)} onClick={() => fold(node.id, !node.folded)}><Icon name={node.folded ? "unfold" : "fold"} size={13} /> {node.folded ? "Open" : "Close"}</button>}
+        {block?.kind === "composite" && <button type="button" className="button small" data-testid="ungroup" title="Put its inner blocks on the canvas, where they can be edited" disabled={readOnly || !annotation?.inner?.length} onClick={() => app.sync.action("ungroup", { network, id: node.id })}>Ungroup</button>}
+        <button type="button" className="button small" disabled={readOnly} onClick={duplicateSelected} title="Duplicate (Ctrl+D)"><Icon name="copy" size={13} /> Duplicate</button>
+        <button type="button" className="button small" disabled={readOnly} onClick={() => deleteSelected()} title="Delete (Del)" aria-label="Delete"><Icon name="trash" size={13} /></button>
+      </footer>
+    </>
+  );
+}
+
+function Source({ text }: { text: string }): ReactElement {
+  const address = /https?:\/\/[^\s,)]+/.exec(text)?.[0];
+  return <p className="source">{address ? <a href={address} target="_blank" rel="noreferrer noopener">{text.replace(address, "").trim().replace(/[,:;]$/, "") || "Source"}</a> : text}</p>;
+}
+
+function NameField({ node, disabled }: { node: NodeJson; disabled: boolean }): ReactElement {
+  const [text, setText] = useState(node.id);
+  useEffect(() => setText(node.id), [node.id]);
+  const taken = (): Set<string> => new Set(app.document.network.nodes.map((n) => n.id).filter((id) => id !== node.id));
+  const bad = text === node.id ? null : nameProblem(text, taken());
+  return (
+    <div className="setting">
+      <div className="setting-row">
+        <label htmlFor="block-name">Name</label>
+        <input id="block-name" className={`field mono ${bad ? "bad" : ""}`} value={text} disabled={disabled} spellCheck={false} autoComplete="off" data-testid="block-name" aria-invalid={bad !== null}
+          onChange={(e) => setText(e.currentTarget.value)}
+          onKeyDown={(e) => {
+            if (e.key === "Enter") e.currentTarget.blur();
+            if (e.key === "Escape") { setText(node.id); requestAnimationFrame(() => viewport.focusCanvas()); }
+          }}
+          onBlur={() => { if (!bad && text !== node.id) rename(node.id, text); else setText(node.id); }}
+        />
+      </div>
+      {bad && <p className="setting-problem">{bad}</p>}
+    </div>
+  );
+}
+
+function Note({ node, disabled }: { node: NodeJson; disabled: boolean }): ReactElement {
+  const [open, setOpen] = useState(node.note !== "");
+  if (!open) return <p><button type="button" className="link" disabled={disabled} data-testid="add-note" onClick={() => setOpen(true)}><Icon name="note" size={12} /> Add a note</button></p>;
+  return (
+    <section>
+      <h4>Note</h4>
+      <textarea className="field" rows={2} value={node.note} disabled={disabled} data-testid="note" aria-label={`Note on ${node.id}`} placeholder="Why this block is here" onChange={(e) => setNote(node.id, e.currentTarget.value.slice(0, 10_000))} />
+    </section>
+  );
+}
+
+function ManyPanel(): ReactElement {
+  const selected = useDocument((d) => d.selected);
+  const network = useDocument((d) => d.network);
+  const readOnly = useReadOnly();
+  const nodes = useHost((h) => h.annotations?.networks[network]?.nodes);
+  const sum = (key: "parameters" | "flops"): number => selected.reduce((s, id) => s + (nodes?.[id]?.[key] ?? 0), 0);
+  return (
+    <>
+      <header className="inspector-head"><b>{selected.length} blocks</b><span className="faint">selected</span></header>
+      <section className="facts">
+        <div><span>Parameters</span><span>{count(sum("parameters"))}</span></div>
+        <div><span>Multiplications</span><span>{count(sum("flops"))}</span></div>
+      </section>
+      <footer className="inspector-foot">
+        <button type="button" className="button small" disabled={readOnly} onClick={duplicateSelected}><Icon name="copy" size={13} /> Duplicate</button>
+        <button type="button" className="button small" disabled={readOnly} onClick={() => deleteSelected()}><Icon name="trash" size={13} /> Delete</button>
+      </footer>
+      <p className="about">Drag to move them together; Ctrl+C copies them, also into another project.</p>
+    </>
+  );
+}

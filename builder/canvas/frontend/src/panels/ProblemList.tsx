@@ -1,0 +1,38 @@
+import type { ReactElement } from "react";
+import { app } from "../app";
+import { FixButton } from "../canvas/Bubble";
+import { viewport } from "../commands";
+import { useHost, useReadOnly } from "../hooks";
+import { Icon } from "../Icon";
+import type { ProblemJson } from "../types";
+
+/** All problems of the project; a click goes to the block. */
+export function ProblemList(): ReactElement | null {
+  const problems = useHost((h) => h.annotations?.problems);
+  const readOnly = useReadOnly();
+  if (!problems?.length) return null;
+  const go = (p: ProblemJson): void => {
+    if (!p.node) return;
+    app.document.select([p.node], p.network);
+    viewport.reveal([p.node]);
+  };
+  return (
+    <div className="menu problem-list" role="dialog" aria-label="Problems" data-testid="problem-list">
+      <div className="menu-head">
+        <b>{problems.length === 1 ? "One thing to mend" : `${problems.length} things to mend`}</b>
+        <button type="button" className="icon-button" aria-label="Close" title="Close (Esc)" onClick={() => app.ui.patch({ overlay: null })}><Icon name="close" size={13} /></button>
+      </div>
+      <ul>
+        {problems.map((p, i) => (
+          <li key={`${p.network}/${p.node}/${p.code}/${i}`} className={p.severity}>
+            <span className={`step-mark is-${p.severity}`}><Icon name={p.severity === "error" ? "error" : "warning"} size={14} /></span>
+            <button type="button" className="problem-text" data-testid={`problem-${i}`} disabled={!p.node} onClick={() => go(p)}>
+              {p.node && <code>{p.node}</code>} {p.message}
+            </button>
+            <FixButton problem={p} index={i} disabled={readOnly} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

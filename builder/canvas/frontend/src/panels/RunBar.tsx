@@ -1,0 +1,104 @@
+import { type ReactElement, useEffect, useState } from "react";
+import { app } from "../app";
+import { clock, count } from "../canvas/format";
+import { isActive, useDocument, useHost, useLive, useReadOnly } from "../hooks";
+import { Icon } from "../Icon";
+import type { RunState } from "../types";
+
+/** Train and what steers a run. */
+export function RunBar(): ReactElement {
+  const run = useLive((l) => l.run);
+  return isActive(run.status) ? <Running run={run} /> : <Ready run={run} />;
+}
+
+function Ready({ run }: { run: RunState }): ReactElement {
+  const annotations = useHost((h) => h.annotations);
+  const empty = useDocument((d) => Object.values(d.project.networks).every((n) => n.nodes.length === 0));
+  const readOnly = useReadOnly();
+  const ok = annotations?.ok === true && !empty;
+  const resumable = run.status === "stopped" || run.status === "failed" || run.status === "lost" || run.status === "done";
+  return (
+    <span className="run">
+      <RunStatus run={run} ok={ok} known={annotations !== null} />
+      {resumable && (
+        <button type="button" className="button" disabled={!ok || readOnly} data-testid="continue" title="Go on from the last checkpoint" onClick={() => app.sync.action("continue")}>
+          <Icon name="play" size={12} /> Continue
+        </button>
+      )}
+      <button type="button" className="button primary train" disabled={!ok || readOnly} data-testid="train" title={ok ? "Train this network" : "Mend the problems first"} onClick={() => app.sync.action("train")}>
+        <Icon name="play" size={12} /> Train
+      </button>
+    </span>
+  );
+}
+
+const METRICS = ["accuracy", "validation accuracy", "val_accuracy"];
+
+function RunStatus({ run, ok, known }: { run: RunState; ok: boolean; known: boolean }): ReactElement | null {
+  if (run.status === "failed" || run.status === "lost")
+    return <span className="run-status is-error clip" title={run.message ?? undefined} data-testid="run-status"><Icon name="error" size={13} /> <span className="clip">{run.message || (run.status === "lost" ? "The run was interrupted" : "Training failed")}</span></span>;
+  if (run.status === "done" || run.status === "stopped") {
+    const metric = METRICS.map((m) => run.metrics?.[m]).find((v) => v !== undefined);
+    const epochs = run.epoch ?? run.epochs;
+    const text = run.message || `${run.status === "done" ? "Trained" : "Stopped after"} ${epochs ?? ""} ${epochs === 1 ? "epoch" : "epochs"}${metric !== undefined ? `, ${(100 * metric).toFixed(1)}%` : ""}`;
+    return <span className={`run-status ${run.status === "done" ? "is-done" : ""}`} title={text} data-testid="run-status"><Icon name={run.status === "done" ? "check" : "stop"} size={13} /> <span className="clip">{text}</span></span>;
+  }
+  if (!known || !ok) return null;
+  return <span className="run-status is-done" data-testid="run-status"><Icon name="check" size={13} /> <span className="clip">Ready to train</span></span>;
+}
+
+function Running({ run }: { run: RunState }): ReactElement {
+  const readOnly = useReadOnly();
+  const paused = run.status === "paused";
+  const starting = run.status === "starting";
+  const part = run.steps ? Math.min(1, (run.step ?? 0) / run.steps) : 0;
+  const act = (name: string) => () => app.sync.action(name);
+  return (
+    <span className="run">
+      <span className="buttons">
+        {paused ? (
+          <button type="button" className="icon-button framed" disabled={readOnly} data-testid="resume" aria-label="Resume" title="Resume" onClick={act("resume")}><Icon name="play" /></button>
+        ) : (
+          <button type="button" className="icon-button framed" disabled={readOnly || starting} data-testid="pause" aria-label="Pause" title="Pause" onClick={act("pause")}><Icon name="pause" /></button>
+        )}
+        <button type="button" className="icon-button framed" disabled={readOnly || starting} data-testid="step" aria-label="One step" title="Train one batch, then pause" onClick={act("step")}><Icon name="step" /></button>
+        <button type="button" className="icon-button framed" disabled={readOnly} data-testid="stop" aria-label="Stop" title="Stop" onClick={act("stop")}><Icon name="stop" /></button>
+      </span>
+      <LearningRate value={run.lr ?? null} disabled={readOnly || starting} />
+      {starting ? (
+        <span className="run-status" data-testid="run-status"><span className="dot" /> {run.message || "Starting"}</span>
+      ) : (
+        <span className="progress-text" data-testid="run-status">
+          <b>epoch {run.epoch ?? 1}{run.epochs ? `/${run.epochs}` : ""}</b>{" "}
+          <span className="faint wide-only">step {count(run.step ?? 0)}{run.steps ? ` / ${count(run.steps)}` : ""}</span>
+        </span>
+      )}
+      <span className="progress" role="progressbar" aria-label="Progress of the run" aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(100 * part)} data-testid="progress"><span style={{ width: `${100 * part}%` }} /></span>
+      <span className="time-left" data-testid="time-left">{paused ? <b>paused</b> : run.seconds_left != null ? <><b>{clock(run.seconds_left)}</b> left</> : ""}</span>
+    </span>
+  );
+}
+
+/** The learning rate, which can be changed while the run goes on: Enter or leaving the field sends it. */
+function LearningRate({ value, disabled }: { value: number | null; disabled: boolean }): ReactElement {
+  const shown = value === null ? "" : String(Number(value.toPrecision(4)));
+  const [text, setText] = useState<string | null>(null);
+  useEffect(() => setText((t) => (t !== null && Number(t) === value ? null : t)), [value]);
+  const n = Number(text);
+  const bad = text !== null && !(Number.isFinite(n) && n > 0 && n <= 100);
+  const send = (): void => {
+    if (text !== null && !bad && n !== value) app.sync.action("set_lr", { value: n });
+    setText(null);
+  };
+  return (
+    <label className="lr" title={bad ? "The learning rate must be above 0" : "Learning rate; changes take effect at the next step"}>
+      lr
+      <input className={`field number ${bad ? "bad" : ""}`} inputMode="decimal" value={text ?? shown} disabled={disabled} data-testid="lr" aria-label="Learning rate" onChange={(e) => setText(e.currentTarget.value)} onBlur={send}
+        onKeyDown={(e) => {
+          if (e.key === "Enter") e.currentTarget.blur();
+          if (e.key === "Escape") setText(null);
+        }}
+      />
+    </label>
+  );
+}

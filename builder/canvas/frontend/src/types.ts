@@ -1,0 +1,226 @@
+/** What passes between Python and the browser. Everything here is JSON. */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Settings = Record<string, Json>;
+
+export interface NodeJson {
+  id: string;
+  block: string;
+  version: number;
+  settings: Settings;
+  position: [number, number];
+  folded: boolean;
+  note: string;
+}
+
+export interface EdgeJson {
+  source: string;
+  source_port: string;
+  target: string;
+  target_port: string;
+}
+
+export interface NetworkJson {
+  nodes: NodeJson[];
+  edges: EdgeJson[];
+}
+
+export interface Choice {
+  name: string;
+  settings: Settings;
+}
+
+export interface Project {
+  format: number;
+  name: string;
+  networks: Record<string, NetworkJson>;
+  blocks: Record<string, Json>;
+  data: Choice;
+  task: Choice;
+  loss: Choice;
+  optimizer: Record<string, Choice>;
+  training: Settings;
+}
+
+/** The vocabulary of builder/edits.py. */
+export type Edit =
+  | { op: "add_node"; network: string; node: NodeJson }
+  | { op: "remove_node"; network: string; id: string }
+  | { op: "replace_node"; network: string; id: string; node: NodeJson }
+  | { op: "set"; network: string; id: string; setting: string; value: Json }
+  | { op: "rename_node"; network: string; id: string; to: string }
+  | { op: "move_node"; network: string; id: string; position: [number, number] }
+  | { op: "fold_node"; network: string; id: string; folded: boolean }
+  | { op: "add_edge"; network: string; edge: EdgeJson }
+  | { op: "remove_edge"; network: string; edge: EdgeJson }
+  | { op: "set_part"; part: string; value: Json }
+  | { op: "set_network"; network: string; value: NetworkJson | null }
+  | { op: "replace_project"; value: Project };
+
+export interface SettingJson {
+  name: string;
+  kind: "int" | "float" | "bool" | "text" | "choice" | "size" | "ints" | "floats" | "texts";
+  default: Json;
+  optional: boolean;
+  min: number | null;
+  max: number | null;
+  choices: Json[] | null;
+  label: string;
+  help: string;
+  unit: string;
+}
+
+export interface PortJson {
+  name: string;
+  rank: number | number[] | null;
+  holds: string;
+}
+
+export interface BlockJson {
+  label: string;
+  category: string;
+  help: string;
+  formula: string;
+  source: string;
+  stem: string;
+  variadic: string | null;
+  inputs: PortJson[];
+  settings: SettingJson[];
+  kind: "leaf" | "composite" | "input" | "output";
+}
+
+export interface Catalogue {
+  categories: { name: string; label: string }[];
+  blocks: Record<string, BlockJson>;
+}
+
+export interface GalleryItem {
+  name: string;
+  label: string;
+  about?: string;
+  group?: string;
+  parameters?: number | null;
+  /** Category of every node in order, and wires as pairs of their indices: the picture is drawn from it. */
+  sketch?: { nodes: string[]; edges: [number, number][] };
+}
+
+export interface InnerJson {
+  id: string;
+  block: string;
+  label: string;
+  category: string;
+  sources: string[];
+  shape: number[] | null;
+  parameters: number | null;
+}
+
+export interface NodeAnnotation {
+  shape: number[] | null;
+  inputs: Record<string, number[] | null>;
+  parameters: number | null;
+  flops: number | null;
+  state: "ok" | "error" | "warning" | "waiting";
+  waits_for: string | null;
+  caption?: string;
+  explain?: string;
+  inner?: InnerJson[] | null;
+}
+
+export interface NetworkAnnotation {
+  parameters: number | null;
+  flops: number | null;
+  memory: number | null;
+  nodes: Record<string, NodeAnnotation>;
+}
+
+export interface ProblemJson {
+  network: string;
+  node: string | null;
+  port: string | null;
+  code: string;
+  severity: "error" | "warning";
+  message: string;
+  details: string;
+  fix: { label: string; edits: Edit[] } | null;
+}
+
+export interface Annotations {
+  rev: number;
+  ok: boolean;
+  networks: Record<string, NetworkAnnotation>;
+  problems: ProblemJson[];
+}
+
+export interface ProjectEntry {
+  id: string;
+  name: string;
+  modified?: string | number | null;
+  size?: number | null;
+  runs?: number | null;
+  deleted?: boolean;
+}
+
+export interface Notice {
+  id: string | number;
+  kind: string;
+  text: string;
+}
+
+export interface EditorData {
+  project_id: string;
+  sid: string;
+  ack: number;
+  ack_action?: number;
+  gen: number;
+  init: { gen: number; project: Project; rev: number } | null;
+  commands: { seq: number; label: string; edits: Edit[] }[];
+  annotations: Annotations | null;
+  saved_rev: number;
+  read_only: boolean;
+  lease?: { mine: boolean; message: string } | null;
+  projects?: ProjectEntry[];
+  gallery?: GalleryItem[];
+  notice?: Notice | null;
+  /** One line for each of the four steps in the network's summary. */
+  steps?: { data?: string; loss?: string; train?: string } | null;
+  height?: number | null;
+}
+
+export interface Action {
+  id: number;
+  name: string;
+  args: Record<string, Json>;
+}
+
+export interface Snapshot {
+  seq: number;
+  tab: string;
+  gen: number;
+  rev: number;
+  ack_cmd: number;
+  project_id: string;
+  project: Project;
+  selection: { network: string; nodes: string[] };
+  actions: Action[];
+}
+
+export interface RunState {
+  id?: string | null;
+  status: "none" | "starting" | "running" | "paused" | "done" | "stopped" | "failed" | "lost";
+  epoch?: number | null;
+  epochs?: number | null;
+  step?: number | null;
+  steps?: number | null;
+  seconds_left?: number | null;
+  message?: string | null;
+  lr?: number | null;
+  losses?: Record<string, number>;
+  metrics?: Record<string, number>;
+}
+
+export interface FeedData {
+  run: RunState | null;
+  thumbnails?: Record<string, Record<string, string>>;
+  probe?: { sample?: number | null; label?: string | null; prediction?: string | null } | null;
+  tick?: number;
+}
