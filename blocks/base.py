@@ -377,6 +377,10 @@ class Block(Declared):
     """What the output holds: ``"features"`` (floats) or ``"tokens"`` (integers)."""
     stochastic: ClassVar[bool] = False
     """Whether the output differs from call to call in training mode (dropout, noise)."""
+    probe_real: ClassVar[bool] = False
+    """Whether its shape is found by a real run of two samples: recurrent layers are slow on torch's meta device."""
+    role: ClassVar[str] = ""
+    """What the block can do for a repair: ``output``, ``flatten``, ``pad``, ``crop``, ``project``, ``readout``."""
     stem: ClassVar[str] = ""
     """What a new node is called (``"conv"`` gives conv1, conv2 ...); the name in lower case unless told."""
 

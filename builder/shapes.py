@@ -1,0 +1,183 @@
+"""What comes out of a block, by running it: its shape, its parameters, its work.
+
+A leaf's module is built and called on torch's ``meta`` device, where no number is computed and no memory
+taken, so that a shape is never written twice. A composite is the sum of its inside. Results are cached
+on (block, input shapes); blocks are frozen and hashable for that.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from blocks import modules
+from blocks.base import Block, BlockError, Call, Port, Shape
+
+PROBE_BATCH = 83
+"""An odd batch size: a block that swallows or mixes the batch shows it."""
+
+MAX_ELEMENTS = 2**40
+"""Outputs larger than this are refused before torch's own arithmetic can overflow."""
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """What is known of a block for given input shapes.
+
+    `elements` counts the output values of one sample, those of everything inside included. `call`
+    is a leaf's constructor; `inner` what a composite is made of.
+    """
+
+    shape: Shape
+    parameters: int
+    flops: int
+    elements: int
+    call: Call | None = None
+    inner: tuple[Inner, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inner:
+    """One block inside a composite; `sources` are the composite's port names or ids of earlier ones."""
+
+    id: str
+    block: Block
+    sources: tuple[str, ...]
+    inferred: Inferred
+
+
+@functools.lru_cache(maxsize=50_000)
+def infer(block: Block, shapes: tuple[Shape, ...]) -> Inferred:
+    """What `block` does with inputs of these shapes (without the batch).
+
+    Raises BlockError with a sentence when it cannot take them.
+    """
+    entering = block.source_shape()
+    if entering is not None:
+        return Inferred(_bounded(entering), 0, 0, _count(entering))
+    block.check(*shapes)
+    template = block.template(*shapes)
+    if template is not None:
+        return _composite(block, shapes)
+    call = block.layer(*shapes)
+    if call is None:
+        return Inferred(shapes[0], 0, 0, 0)
+    shape, parameters = _run(call, shapes, block)
+    return Inferred(_bounded(shape), parameters, block.flops(shapes, shape), _count(shape), call)
+
+
+def _composite(block: Block, shapes: tuple[Shape, ...]) -> Inferred:
+    template = block.template(*shapes)
+    assert template is not None
+    known = {port.name: shape for port, shape in zip(block.ports(), shapes, strict=True)}
+    inner = []
+    for step in template.steps:
+        received = tuple(known[source] for source in step.sources)
+        for port, shape in zip(step.block.ports(), received, strict=True):
+            if not port.accepts(shape):
+                raise BlockError(f"Inside it, {step.id} receives {size(shape)}, which does not fit it.", "inside")
+        try:
+            inferred = infer(step.block, received)
+        except BlockError as error:
+            raise BlockError(f"Inside it, {step.id}: {error}", error.code) from error
+        known[step.id] = inferred.shape
+        inner.append(Inner(step.id, step.block, step.sources, inferred))
+    return Inferred(
+        known[template.result],
+        sum(i.inferred.parameters for i in inner),
+        sum(i.inferred.flops for i in inner),
+        sum(i.inferred.elements for i in inner),
+        None,
+        tuple(inner),
+    )
+
+
+def module_class(target: str) -> type[nn.Module]:
+    """The class a Call names: one of torch.nn or of blocks.modules. Raises ValueError for anything else."""
+    found: Any = None
+    if target.startswith("nn.") and target.count(".") == 1:
+        found = getattr(nn, target[3:], None)
+    elif target.isidentifier():
+        found = getattr(modules, target, None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise ValueError(f"{target!r} names no module of torch.nn or blocks.modules")
+    return found
+
+
+def build(call: Call) -> nn.Module:
+    """The module a Call stands for, on torch's current default device."""
+
+    def value(item: Any) -> Any:
+        if isinstance(item, Call):
+            return build(item)
+        return tuple(map(value, item)) if isinstance(item, tuple) else item
+
+    return module_class(call.target)(*map(value, call.args), **{k: value(v) for k, v in call.kwargs.items()})
+
+
+def _run(call: Call, shapes: tuple[Shape, ...], block: Block) -> tuple[Shape, int]:
+    device, batch = ("cpu", 2) if block.probe_real else ("meta", PROBE_BATCH)
+    ports = block.ports()
+    try:
+        with torch.device(device), _NoInitialization(device == "meta"):
+            module = build(call).eval()
+            inputs = [_sample(port, shape, batch) for port, shape in zip(ports, shapes, strict=True)]
+            with torch.no_grad():
+                output = module(*inputs)
+    except (RuntimeError, ValueError, TypeError, AssertionError, IndexError, OverflowError) as error:
+        raise BlockError(f"PyTorch refuses {' and '.join(map(size, shapes))}: {_first_line(error)}", "torch") from error
+    if not isinstance(output, Tensor) or output.dim() == 0 or output.shape[0] != batch:
+        raise BlockError(f"It mixes the samples of a batch when it receives {' and '.join(map(size, shapes))}.", "batch")
+    return tuple(output.shape[1:]), sum(p.numel() for p in module.parameters())
+
+
+def _sample(port: Port, shape: Shape, batch: int) -> Tensor:
+    if port.holds == "tokens":
+        return torch.zeros(batch, *shape, dtype=torch.int64)
+    return torch.empty(batch, *shape) if batch == PROBE_BATCH else torch.zeros(batch, *shape)
+
+
+class _NoInitialization:
+    """Skips the drawing of initial weights on the meta device, where it has no effect but takes time."""
+
+    _names = ("kaiming_uniform_", "uniform_", "normal_", "xavier_uniform_", "ones_", "zeros_", "constant_")
+
+    def __init__(self, active: bool) -> None:
+        self.active = active
+        self.kept: dict[str, Any] = {}
+
+    def __enter__(self) -> None:
+        if self.active:
+            for name in self._names:
+                self.kept[name] = getattr(nn.init, name)
+                setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
+
+    def __exit__(self, *error: object) -> None:
+        for name, function in self.kept.items():
+            setattr(nn.init, name, function)
+
+
+def size(shape: Shape) -> str:
+    """A shape as people write it: 6×28×28."""
+    return "×".join(map(str, shape)) or "one number"
+
+
+def _count(shape: Shape) -> int:
+    total = 1
+    for length in shape:
+        total *= length
+    return total
+
+
+def _bounded(shape: Shape) -> Shape:
+    if _count(shape) > MAX_ELEMENTS:
+        raise BlockError(f"Its output {size(shape)} has {_count(shape):,} values a sample; no machine holds that.", "too-large")
+    return shape
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0]
