@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from builder.training import probes, snapshot
+from builder.training import probes, results, snapshot
 from builder.training.probes import Prober, Sources, observe
 
 
@@ -261,3 +261,40 @@ def test_the_decision_surface_covers_the_points(tmp_path: Path) -> None:
     assert found.info["surface"] == {"low": low, "high": high, "size": 60}
     with torch.no_grad():
         np.testing.assert_array_equal(found.arrays["surface/probability"], nets["network"](grid).softmax(1).numpy())
+
+
+def test_the_collector_hears_the_evaluation_without_changing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    nets: dict[str, nn.Module] = {"network": nn.Linear(2, 3)}
+    x, y = torch.randn(10, 2), torch.arange(10) % 3
+
+    def evaluate(networks: dict[str, nn.Module], batch: dict[str, Tensor], settings: dict) -> tuple:
+        out = networks["network"](batch["point"])
+        return {"loss": F.cross_entropy(out, batch["label"], reduction="sum")}, {}, len(out)
+
+    def confusion(outputs: dict, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        pair = batch["label"] * 3 + outputs["network"].argmax(1)
+        return {"confusion": torch.bincount(pair, minlength=9).reshape(3, 3)}
+
+    collector = results.Collector(lambda outputs, batch: {"probability": outputs["network"].softmax(1)}, confusion)
+    listening = collector.listening(evaluate)
+    assert collector.take() is None
+    with torch.no_grad():
+        for part in (slice(0, 6), slice(6, 10)):
+            batch = {"point": x[part], "label": y[part]}
+            assert listening(nets, batch, {})[0]["loss"] == evaluate(nets, batch, {})[0]["loss"]
+        output = nets["network"](x)
+    found = collector.take()
+    assert found is not None
+    np.testing.assert_allclose(found["sample/probability"], output.softmax(1).numpy(), rtol=1e-6)
+    expected = np.zeros((3, 3), dtype=int)
+    np.add.at(expected, (y.numpy(), output.argmax(1).numpy()), 1)
+    np.testing.assert_array_equal(found["total/confusion"], expected)
+    assert not nets["network"]._forward_hooks
+    assert collector.take() is None
+    monkeypatch.setattr(results, "MAX_ELEMENTS", 12)
+    listening(nets, {"point": x, "label": y}, {})
+    bounded = collector.take()
+    assert bounded is not None
+    assert bounded["sample/probability"].shape == (4, 3)
+    assert bounded["total/confusion"].sum() == 10

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from builder.training import checkpoint, control, history, run, snapshot
 from builder.training.reporter import Reporter
 from builder.training.run import State
@@ -66,8 +68,8 @@ class Session:
         state = self.state
         try:
             self.reporter.publish(save=True)
-            self._prepare()
             try:
+                self._prepare()
                 self._train()
                 state.message, outcome = "", "done"
             except Stop:
@@ -228,6 +230,10 @@ class Session:
         found = {"losses": record["losses"], "metrics": record["metrics"]}
         if self.reporter.history is not None:
             self.reporter.history.add(record)
+        for name, value in record["losses"].items():
+            # An infinite loss may be one odd sample; weights that are no numbers are the end.
+            if not math.isfinite(value) and not self._healthy():
+                self._diverged(f"{record['split']} {name}", value)
         if record["split"] == "validation":
             self.state.validation = found
             self.state.best_epoch = self.loop.best_epoch
@@ -330,11 +336,19 @@ class Session:
 
     # --- what must not be lost --------------------------------------------------------------
 
+    def _healthy(self) -> bool:
+        """Whether all weights are numbers: one step can spoil them before any loss shows it."""
+        weights = [w for state in self.loop.weights().values() for w in state.values() if w.is_floating_point()]
+        return not weights or all(bool(torch.isfinite(w).all()) for w in weights)
+
     def save(self) -> None:
         """Write the results, a checkpoint and the best and last weights, unless nothing happened since."""
         state = self.state
         self._show_results()
         if self.records == self.records_saved:
+            return
+        if not self._healthy():
+            self.records_saved = self.records  # nothing worth keeping; the checkpoint before is
             return
         began = time.monotonic()
         try:
