@@ -381,6 +381,10 @@ class Block(Declared):
     """Whether its shape is found by a real run of two samples: recurrent layers are slow on torch's meta device."""
     role: ClassVar[str] = ""
     """What the block can do for a repair: ``output``, ``flatten``, ``pad``, ``crop``, ``project``, ``readout``."""
+    per_batch: ClassVar[bool] = False
+    """Whether it needs several values per channel in a training batch, as batch normalization does."""
+    probabilities: ClassVar[bool] = False
+    """Whether its output is already normalized over the classes, which a loss on raw scores does not want."""
     stem: ClassVar[str] = ""
     """What a new node is called (``"conv"`` gives conv1, conv2 ...); the name in lower case unless told."""
 

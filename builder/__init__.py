@@ -4,21 +4,36 @@
 >>> project = builder.templates.load("lenet5")
 >>> builder.check(project).parameters
 {'network': 61706}
+
+Names are loaded when they are first used, so that `import builder` is quick.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from builder import data, tasks, templates
-from builder.compile import compile, source
-from builder.export import export
-from builder.project import Project, ProjectError, load, save
-from builder.training import train
-from builder.validate import check
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from builder.problems import Problem as Problem
+    from builder import data, tasks, templates
+    from builder.compile import compile
+    from builder.export import export
+    from builder.project import Project, ProjectError, load, save
+    from builder.source import source
+    from builder.training import train
+    from builder.validate import check
+
+_HOMES = {
+    "check": "builder.validate",
+    "compile": "builder.compile",
+    "export": "builder.export",
+    "source": "builder.source",
+    "train": "builder.training",
+    "Project": "builder.project",
+    "ProjectError": "builder.project",
+    "load": "builder.project",
+    "save": "builder.project",
+}
+_PACKAGES = ("data", "tasks", "templates")
 
 __all__ = [
     "Project",
@@ -34,3 +49,14 @@ __all__ = [
     "templates",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"builder.{name}")
+    if name in _HOMES:
+        found = getattr(importlib.import_module(_HOMES[name]), name)
+        # the submodule of the same name has just been set as an attribute; the function takes its place
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module 'builder' has no attribute {name!r}")

@@ -131,7 +131,9 @@ def _run(call: Call, shapes: tuple[Shape, ...], block: Block) -> tuple[Shape, in
     except (RuntimeError, ValueError, TypeError, AssertionError, IndexError, OverflowError) as error:
         raise BlockError(f"PyTorch refuses {' and '.join(map(size, shapes))}: {_first_line(error)}", "torch") from error
     if not isinstance(output, Tensor) or output.dim() == 0 or output.shape[0] != batch:
-        raise BlockError(f"It mixes the samples of a batch when it receives {' and '.join(map(size, shapes))}.", "batch")
+        raise BlockError(
+            f"It mixes the samples of a batch when it receives {' and '.join(map(size, shapes))}.", "batch"
+        )
     return tuple(output.shape[1:]), sum(p.numel() for p in module.parameters())
 
 
@@ -175,7 +177,9 @@ def _count(shape: Shape) -> int:
 
 def _bounded(shape: Shape) -> Shape:
     if _count(shape) > MAX_ELEMENTS:
-        raise BlockError(f"Its output {size(shape)} has {_count(shape):,} values a sample; no machine holds that.", "too-large")
+        raise BlockError(
+            f"Its output {size(shape)} has {_count(shape):,} values a sample; no machine holds that.", "too-large"
+        )
     return shape
 
 
