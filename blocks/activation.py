@@ -150,7 +150,7 @@ class Softmax(_OverClasses):
     """Probabilities from scores."""
 
     label, stem = "Softmax", "softmax"
-    help = "Turns scores into probabilities that sum to 1. Cross-entropy does this by itself: leave it out before that loss."
+    help = "Turns scores into probabilities that sum to 1. Cross-entropy does this by itself."
     formula = "y[c] = e^x[c] / Σ e^x[k]"
     source = "torch.nn.Softmax"
     examples = (Example({}, ((10,),), (10,), 0), Example({}, ((3, 4, 4),), (3, 4, 4), 0))

@@ -22,7 +22,7 @@ import types
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 Shape = tuple[int, ...]
 """The shape of one sample, without the batch."""
@@ -239,7 +239,6 @@ def _kind(annotation: Any, choices: Any) -> tuple[str, bool]:
     raise TypeError(f"a setting cannot have the type {annotation}")
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(setting,))
 class Declared:
     """A thing declared by its settings: a block, a data set, a task, a loss, an optimizer.
 
@@ -249,6 +248,10 @@ class Declared:
 
     label: ClassVar[str] = ""
     help: ClassVar[str] = ""
+
+    if TYPE_CHECKING:  # at run time, dataclass writes it; `setting(16, ...)` is no form a checker would know
+
+        def __init__(self, **settings: Any) -> None: ...
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

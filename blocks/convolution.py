@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from blocks.base import Block, BlockError, Call, Example, Port, Shape, setting
-from blocks.geometry import Size, explain_window, fit_window, pair, text
+from blocks.geometry import explain_window, fit_window, pair, text
 
 
 def _options(**values: object) -> dict[str, object]:

@@ -121,7 +121,7 @@ class Recurrent(nn.Module):
         self.last = last
 
     def forward(self, x: Tensor) -> Tensor:
-        sequence = self.layer(x)[0]
+        sequence: Tensor = self.layer(x)[0]
         if not self.last:
             return sequence
         if not self.layer.bidirectional:
@@ -163,7 +163,8 @@ class SelfAttention(nn.Module):
         mask = None
         if self.causal:
             mask = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(1)
-        return self.attention(x, x, x, attn_mask=mask, need_weights=False)[0]
+        attended: Tensor = self.attention(x, x, x, attn_mask=mask, need_weights=False)[0]
+        return attended
 
 
 class MeanOfSteps(nn.Module):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from blocks.base import Block, BlockError, Call, Example, Port, Shape, setting
 
 
-def _options(eps: float, affine: bool, usual_eps: float = 1e-5, **more: object) -> dict[str, object]:
-    options: dict[str, object] = {} if eps == usual_eps else {"eps": eps}
-    return options | ({} if affine else {"affine": False}) | more
+def _options(eps: float, affine: bool) -> dict[str, object]:
+    options: dict[str, object] = {} if eps == 1e-5 else {"eps": eps}
+    return options | ({} if affine else {"affine": False})
 
 
 class BatchNorm2d(Block):
@@ -26,7 +26,7 @@ class BatchNorm2d(Block):
 
     def layer(self, *shapes: Shape) -> Call:
         more: dict[str, object] = {} if self.momentum == 0.1 else {"momentum": self.momentum}
-        return Call("nn.BatchNorm2d", shapes[0][0], **_options(self.eps, self.affine, **more))
+        return Call("nn.BatchNorm2d", shapes[0][0], **_options(self.eps, self.affine), **more)
 
 
 class BatchNorm1d(Block):
@@ -45,7 +45,7 @@ class BatchNorm1d(Block):
 
     def layer(self, *shapes: Shape) -> Call:
         more: dict[str, object] = {} if self.momentum == 0.1 else {"momentum": self.momentum}
-        return Call("nn.BatchNorm1d", shapes[0][0], **_options(self.eps, self.affine, **more))
+        return Call("nn.BatchNorm1d", shapes[0][0], **_options(self.eps, self.affine), **more)
 
 
 class LayerNorm(Block):
