@@ -48,6 +48,8 @@ class Dataset(Declared):
     """
 
     name: ClassVar[str] = ""
+    order: ClassVar[int] = 100
+    """Where it stands in a list: small numbers first, equal ones by name."""
     kind: ClassVar[str] = "image"
     """How samples are drawn: ``image``, ``points`` (2-D), ``table``, ``sequence`` or ``text``."""
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
@@ -84,3 +86,10 @@ class Dataset(Declared):
         With a generator (training) the samples are augmented from it; without, never.
         """
         raise TypeError("a data set must define make_batch()")
+
+
+def split_sizes(count: int, validation: float, test: float = 0.0) -> dict[str, int]:
+    """How many of `count` samples each split gets, as `plain.stratified_split` divides them."""
+    parts = {"validation": validation, "test": test}
+    sizes = {name: max(1, round(part * count)) for name, part in parts.items() if part > 0}
+    return {"train": count - sum(sizes.values()), **sizes}

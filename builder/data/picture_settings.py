@@ -1,0 +1,35 @@
+"""The settings that picture data sets share."""
+
+from __future__ import annotations
+
+from blocks.base import setting
+from builder.data.base import Dataset
+
+
+class Pictures(Dataset):
+    """Base of data sets of pictures: normalisation, augmentation and the validation part."""
+
+    normalization: str = setting(
+        "none",
+        choices=("none", "standard"),
+        help="none leaves values from 0 to 1; standard subtracts the training mean and divides by the deviation",
+    )
+    flip: bool = setting(False, help="mirror half of the training pictures left to right")
+    shift: float = setting(0.0, min=0, max=0.5, help="move training pictures by at most this part of their side")
+    zoom: float = setting(0.0, min=0, max=0.5, help="enlarge (and crop) or shrink training pictures by at most this")
+    rotate: float = setting(0.0, min=0, max=180, unit="°", help="turn training pictures by at most this angle")
+    validation: float = setting(
+        0.15, min=0.01, max=0.5, label="validation part", help="part of the training samples kept for validation"
+    )
+    split_seed: int = setting(0, min=0, max=2**31 - 1, help="another number gives another split")
+
+
+class SizedPictures(Pictures):
+    """Base of data sets of square pictures that are resized when loaded."""
+
+    size: int = setting(28, min=4, max=512, unit="px", help="height and width the pictures are resized to")
+    colour: str = setting("grey", choices=("grey", "colour"), help="one channel, or three")
+
+    def channels(self) -> int:
+        """1 for grey pictures, 3 for colour."""
+        return 1 if self.colour == "grey" else 3
