@@ -1,5 +1,6 @@
 import { type ReactElement, useEffect, useRef } from "react";
 import { app } from "./app";
+import { Boundary } from "./Boundary";
 import { Canvas } from "./canvas/Canvas";
 import { useHost, useUi } from "./hooks";
 import { listen } from "./keys";
@@ -19,7 +20,8 @@ import { Tour } from "./panels/Tour";
  *             train continue pause resume step stop lr progress run-status time-left help
  * palette     palette palette-search family-<category> palette-item-<Block>
  * canvas      canvas node-<id> (data-state: ok error warning waiting) port-<id>-<port> pill-<source>-<target>
- *             thumb-<id> open-<id> close-<id> inner-<id>-<inner> bubble fix-<i> (i counts all problems)
+ *             thumb-<id> open-<id> close-<id> inner-<id>-<inner> bubble fix-<i> (i counts all problems;
+ *             the same button is inspector-fix-<i> and list-fix-<i> elsewhere)
  *             zoom-in zoom-out fit tidy network-<name> live
  *             quick-add quick-search quick-<Block>, wiring wire-to-search wire-to-<id>
  * inspector   inspector block-name setting-<name> (and -less -more -split -width) shape parameters flops explain
@@ -42,9 +44,9 @@ export function Editor(): ReactElement {
       <TopBar />
       <Strips />
       <div className="middle">
-        <Palette />
-        <Canvas />
-        <Inspector />
+        <Boundary><Palette /></Boundary>
+        <Boundary><Canvas /></Boundary>
+        <Boundary><Inspector /></Boundary>
         {overlay === "gallery" && <Gallery />}
         {overlay === "help" && <Help />}
         {overlay === "problems" && <ProblemList />}

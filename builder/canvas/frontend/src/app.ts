@@ -136,7 +136,7 @@ export class App {
     clearTimeout(this.toastTimer);
     this.toastTimer = setTimeout(() => {
       if (this.ui.get().toast?.id === toast.id) this.ui.patch({ toast: null });
-    }, 6000) as unknown as number;
+    }, 4500) as unknown as number;
   }
 
   annotation(network: string, id: string): NodeAnnotation | undefined {

@@ -47,6 +47,9 @@ export function freePlace(network: NetworkJson, at: [number, number], size: { w:
   return [Math.round(x), Math.round(y)];
 }
 
+/** The room a new block leaves for the pill on its wire; an activation has none. */
+const gapBefore = (name: string): number => (app.catalogue.get().blocks[name]?.category === "activation" ? 22 : 84);
+
 export function addBlock(name: string, where?: [number, number], from?: string | null): string | null {
   const catalogue = app.catalogue.get();
   const network = doc.network;
@@ -66,12 +69,12 @@ export function addBlock(name: string, where?: [number, number], from?: string |
     node.position = freePlace(network, [where[0] - size.w / 2, where[1] - size.h / 2], size);
   } else if (canFeed !== undefined) {
     const box = all.get(canFeed) as Box;
-    node.position = freePlace(network, [box.x + box.w + 84, box.y + box.h / 2 - size.h / 2], size);
+    node.position = freePlace(network, [box.x + box.w + gapBefore(name), box.y + box.h / 2 - size.h / 2], size);
   } else {
     const right = [...all.values()];
     if (right.length === 0) {
       const [cx, cy] = viewport.center();
-      node.position = [Math.round(cx - size.w / 2 - 180), Math.round(cy - size.h / 2)];
+      node.position = [Math.round(cx - 0.4 * viewport.width), Math.round(cy - size.h)];
     } else {
       const [cx, cy] = viewport.center();
       node.position = freePlace(network, [cx - size.w / 2, cy - size.h / 2], size);
@@ -194,10 +197,21 @@ export function copySelected(): string | null {
   return JSON.stringify(internalClip);
 }
 
-export function paste(text: string | null, offset: [number, number] = [32, 32]): boolean {
+/** How far to move copies so that they stand on nothing: straight below, as far as needed. */
+function freeOffset(clip: Clip): [number, number] {
+  const all = [...boxes(doc.network).values()];
+  const copies = clip.nodes.map((n) => ({ x: n.position[0], y: n.position[1], ...sizeOf(n, app.catalogue.get(), undefined, clip.edges) }));
+  const top = Math.min(...copies.map((c) => c.y));
+  let dy = Math.max(...copies.map((c) => c.y + c.h)) - top + 36;
+  const hits = (): boolean => copies.some((c) => all.some((b) => b.x < c.x + c.w && b.x + b.w > c.x && b.y < c.y + dy + c.h + 12 && b.y + b.h + 12 > c.y + dy));
+  for (let tries = 0; tries < 100 && hits(); tries += 1) dy += 48;
+  return [0, Math.round(dy)];
+}
+
+export function paste(text: string | null): boolean {
   const clip = (text !== null ? readClip(text) : null) ?? (text ? null : internalClip);
   if (!clip) return false;
-  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, offset);
+  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, freeOffset(clip));
   if (doc.edit(ids.length === 1 ? `paste ${ids[0]}` : `paste ${ids.length} blocks`, edits, { select: ids })) viewport.reveal(ids);
   return true;
 }
@@ -205,7 +219,8 @@ export function paste(text: string | null, offset: [number, number] = [32, 32]):
 export function duplicateSelected(): void {
   const { selected } = doc.state.get();
   if (selected.length === 0) return;
-  const { edits, ids } = pasteEdits(doc.networkName, doc.network, toClip(doc.network, selected), [32, 32]);
+  const clip = toClip(doc.network, selected);
+  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, freeOffset(clip));
   doc.edit("duplicate", edits, { select: ids });
   viewport.reveal(ids);
 }

@@ -14,7 +14,7 @@ import { TensorGlyph } from "./TensorGlyph";
 export type BlockData = { node: NodeJson; network: string; look: Look; ports: string[]; w: number; h: number };
 export type BlockFlowNode = Node<BlockData, "block">;
 
-const BODY_H = 58;
+const HEAD_AND_FOOT = 62;
 
 export const BlockNode = memo(function BlockNode({ data, selected }: NodeProps<BlockFlowNode>): ReactElement {
   const { node, network, look, ports, w, h } = data;
@@ -137,7 +137,7 @@ interface CardProps {
 }
 
 function Card({ node, network, block, annotation, state, h }: CardProps & { state: string; h: number }): ReactElement {
-  const line = block ? settingsLine(node.settings, block.settings.filter((s) => s.name !== block.variadic).map((s) => s.name)) : "";
+  const line = block?.kind === "leaf" ? settingsLine(node.settings, block.settings.filter((s) => s.name !== block.variadic)) : "";
   return (
     <>
       <div className="block-head">
@@ -161,9 +161,9 @@ function Card({ node, network, block, annotation, state, h }: CardProps & { stat
             </button>
           )}
         </span>
-        <span className="block-sub">{`${block?.label ?? node.block}${line ? ` ${line}` : ""}`}</span>
+        <span className="block-sub" title={`${block?.label ?? node.block}${line ? ` ${line}` : ""}`}>{`${block?.label ?? node.block}${line ? ` ${line}` : ""}`}</span>
       </div>
-      <Body id={node.id} network={network} state={state} annotation={annotation} height={Math.max(BODY_H, Math.min(BODY_H, h - 64))} />
+      <Body id={node.id} network={network} state={state} annotation={annotation} height={h - HEAD_AND_FOOT} />
       <Foot state={state} annotation={annotation} unknown={!block} />
     </>
   );
@@ -181,22 +181,25 @@ function Body({ id, network, state, annotation, height }: { id: string; network:
   if (image) return <img className={`block-body thumb ${live ? "live" : ""}`} style={{ height }} src={image} alt={`Feature maps of ${id}`} draggable={false} data-testid={`thumb-${id}`} />;
   return (
     <div className="block-body" style={{ height }}>
-      {annotation?.shape && <TensorGlyph shape={annotation.shape} width={NODE_W - 22} height={height} />}
+      {annotation?.shape && <TensorGlyph shape={annotation.shape} width={NODE_W - 20} height={height} />}
     </div>
   );
 }
 
 function Foot({ state, annotation, unknown }: { state: string; annotation: NodeAnnotation | undefined; unknown: boolean }): ReactElement {
   if (unknown) return <div className="block-foot is-error">unknown block</div>;
-  if (state === "error") return <div className="block-foot is-error">see the message</div>;
+  if (state === "error") return <div className="block-foot is-error">has a problem</div>;
   if (state === "waiting") {
     return <div className="block-foot" title={`Waits for ${annotation?.waits_for ?? "another block"}`}>waits for {annotation?.waits_for ?? "input"}</div>;
   }
   const parameters = annotation?.parameters ?? 0;
+  const counted = parameters > 0 ? short(parameters) : "";
+  const plain = annotation?.shape ? shapeText(annotation.shape) : "";
+  const text = annotation?.caption || (plain.length + counted.length <= 13 ? plain : "");
   return (
     <div className="block-foot">
-      <span className="foot-text" title={annotation?.caption}>{annotation?.caption || (annotation?.shape ? shapeText(annotation.shape) : "")}</span>
-      {parameters > 0 && <span className="foot-count" title={`${count(parameters)} parameters`}>{short(parameters)}</span>}
+      <span className="foot-text" title={text}>{text}</span>
+      {counted && <span className="foot-count" title={`${count(parameters)} parameters`}>{counted}</span>}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import { useStore } from "@xyflow/react";
-import { type ReactElement, useState } from "react";
+import { type ReactElement, useLayoutEffect, useRef, useState } from "react";
 import { app } from "../app";
 import { applyFix, boxes, viewport } from "../commands";
 import { useDocument, useHost, useReadOnly } from "../hooks";
@@ -21,6 +21,11 @@ export function Bubble(): ReactElement | null {
   const height = useStore((s) => s.height);
   const dragging = useStore((s) => s.nodes.some((n) => n.dragging));
   const readOnly = useReadOnly();
+  const card = useRef<HTMLDivElement>(null);
+  const [tall, setTall] = useState(96);
+  useLayoutEffect(() => {
+    if (card.current && card.current.offsetHeight !== tall) setTall(card.current.offsetHeight);
+  });
   if (!problems || !graph || dragging) return null;
   const here = problems.filter((p) => p.network === network && p.node !== null && graph.nodes.some((n) => n.id === p.node));
   const chosen = here.find((p) => selected.length === 1 && p.node === selected[0]) ?? (selected.length ? undefined : here.find((p) => p.severity === "error"));
@@ -35,13 +40,12 @@ export function Bubble(): ReactElement | null {
   const bottom = top + box.h * zoom;
   if (bottom < 0 || top > height || left > width || left + box.w * zoom < 0) return null;
   const w = Math.min(WIDTH, width - 80);
-  const tall = details === key ? 170 : 104;
-  const above = bottom + tall > height - 6 && top - tall > 0;
+  const above = bottom + 12 + tall > height - 4 && top - 12 - tall > 4;
   const x = Math.max(8, Math.min(left, width - w - 60));
   const arrow = Math.max(14, Math.min(w - 24, left + (box.w * zoom) / 2 - x));
-  const place = above ? { bottom: height - top + 12 } : { top: Math.min(bottom + 12, height - 60) };
+  const place = above ? { bottom: height - top + 12 } : { top: Math.max(4, Math.min(bottom + 12, height - tall - 4)) };
   return (
-    <div className={`bubble ${chosen.severity} ${above ? "above" : "below"}`} style={{ left: x, width: w, ...place }} role="alert" data-testid="bubble">
+    <div ref={card} className={`bubble ${chosen.severity} ${above ? "above" : "below"}`} style={{ left: x, width: w, ...place }} role="alert" data-testid="bubble">
       <span className="bubble-arrow" style={{ left: arrow }} />
       <span className="bubble-icon"><Icon name={chosen.severity === "error" ? "error" : "warning"} /></span>
       <div className="bubble-text">{chosen.message}</div>
@@ -64,10 +68,10 @@ export function Bubble(): ReactElement | null {
   );
 }
 
-export function FixButton({ problem, index, disabled }: { problem: ProblemJson; index: number; disabled: boolean }): ReactElement | null {
+export function FixButton({ problem, index, disabled, where = "" }: { problem: ProblemJson; index: number; disabled: boolean; where?: string }): ReactElement | null {
   if (!problem.fix) return null;
   return (
-    <button type="button" className="button primary small" disabled={disabled} data-testid={`fix-${index}`} onClick={() => applyFix(problem)}>
+    <button type="button" className="button primary small" disabled={disabled} data-testid={`${where}fix-${index}`} onClick={() => applyFix(problem)}>
       {problem.fix.label}
     </button>
   );

@@ -14,7 +14,7 @@ import {
 } from "@xyflow/react";
 import { type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
-import { connect, insertExisting, viewport } from "../commands";
+import { boxes, connect, insertExisting, viewport } from "../commands";
 import { refusal } from "../document/graph";
 import { useDocument, useReadOnly } from "../hooks";
 import { BlockNode, type BlockFlowNode } from "./BlockNode";
@@ -31,7 +31,6 @@ type PointerLike = { clientX: number; clientY: number } | { touches: ArrayLike<{
 
 const NODE_TYPES = { block: BlockNode };
 const EDGE_TYPES = { wire: Wire };
-const FIT = { maxZoom: 1, minZoom: 0.15, padding: { top: "22px", bottom: "22px", left: "22px", right: "58px" } } as const;
 const reduced = (): boolean => globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
 
 /** Draws React Flow once it has a size: in a hidden tab it has none, and would fit to nothing. */
@@ -73,8 +72,7 @@ function Flow(): ReactElement {
   const loaded = useDocument((d) => d.loaded);
 
   useEffect(() => {
-    viewport.fit = (ids) =>
-      void flow.fitView({ ...FIT, duration: reduced() ? 0 : 180, ...(ids ? { nodes: ids.map((id) => ({ id })) } : {}) });
+    viewport.fit = (ids) => void flow.setViewport(fitting(placesOf(ids), store.getState()), { duration: reduced() ? 0 : 180 });
     viewport.zoomBy = (factor) => void flow.zoomTo(flow.getZoom() * factor, { duration: reduced() ? 0 : 120 });
     viewport.center = () => {
       const box = pane.current?.getBoundingClientRect();
@@ -104,9 +102,9 @@ function Flow(): ReactElement {
     const key = `${app.document.state.get().projectId}/${name}`;
     if (!loaded || fitted.current === key || nodes.length === 0) return;
     fitted.current = key;
-    const frame = requestAnimationFrame(() => void flow.fitView(FIT));
+    const frame = requestAnimationFrame(() => void flow.setViewport(fitting(placesOf(), store.getState())));
     return () => cancelAnimationFrame(frame);
-  }, [loaded, name, nodes.length, flow]);
+  }, [loaded, name, nodes.length, flow, store]);
 
   const onConnect = useCallback((c: Connection) => {
     if (c.source && c.target) connect(c.source, c.target, c.targetHandle ?? undefined);
@@ -271,28 +269,56 @@ export function openQuick(pane: HTMLElement | null, screen: [number, number], fl
   app.ui.patch({ quick: { screen: local, flow, from } });
 }
 
+interface Place {
+  x: number;
+  y: number;
+  w: number;
+  h: number;
+}
+
+/** Where blocks stand in the document, which is ahead of what has been drawn. */
+function placesOf(ids?: string[]): Place[] {
+  const all = boxes(app.document.network);
+  return ids ? ids.flatMap((id) => all.get(id) ?? []) : [...all.values()];
+}
+
+/** The view that shows these places whole, never enlarged, begun near the top, and none under the zoom buttons. */
+function fitting(places: Place[], size: { width: number; height: number }): { x: number; y: number; zoom: number } {
+  if (places.length === 0) return { x: 0, y: 0, zoom: 1 };
+  const x0 = Math.min(...places.map((p) => p.x));
+  const y0 = Math.min(...places.map((p) => p.y));
+  const w = Math.max(...places.map((p) => p.x + p.w)) - x0;
+  const h = Math.max(...places.map((p) => p.y + p.h)) - y0;
+  const view = (right: number): { x: number; y: number; zoom: number } => {
+    const zoom = Math.max(0.12, Math.min(1, (size.width - 20 - right) / w, (size.height - 40) / h));
+    const left = 20 + Math.max(0, (size.width - 20 - right - w * zoom) / 2);
+    const top = 20 + Math.max(0, Math.min(26, (size.height - 40 - h * zoom) / 2));
+    return { x: left - x0 * zoom, y: top - y0 * zoom, zoom };
+  };
+  const wide = view(20);
+  const hidden = places.some((p) => (p.x + p.w) * wide.zoom + wide.x > size.width - 54 && (p.y + p.h) * wide.zoom + wide.y > size.height - 132);
+  return hidden ? view(58) : wide;
+}
+
 /** Move the view only as far as needed to see these blocks. */
 function reveal(
   flow: ReactFlowInstance<BlockFlowNode, WireFlowEdge>,
   state: { width: number; height: number },
   ids: string[],
 ): void {
-  const boxes = ids.flatMap((id) => {
-    const n = flow.getNode(id);
-    return n ? [{ x: n.position.x, y: n.position.y, w: n.width ?? 100, h: n.height ?? 100 }] : [];
-  });
-  if (boxes.length === 0) return;
+  const places = placesOf(ids);
+  if (places.length === 0) return;
   const { x, y, zoom } = flow.getViewport();
-  const x0 = Math.min(...boxes.map((b) => b.x)) * zoom + x;
-  const y0 = Math.min(...boxes.map((b) => b.y)) * zoom + y;
-  const x1 = Math.max(...boxes.map((b) => b.x + b.w)) * zoom + x;
-  const y1 = Math.max(...boxes.map((b) => b.y + b.h)) * zoom + y;
+  const x0 = Math.min(...places.map((b) => b.x)) * zoom + x;
+  const y0 = Math.min(...places.map((b) => b.y)) * zoom + y;
+  const x1 = Math.max(...places.map((b) => b.x + b.w)) * zoom + x;
+  const y1 = Math.max(...places.map((b) => b.y + b.h)) * zoom + y;
   const left = 16;
   const right = state.width - 56;
   const top = 16;
   const bottom = state.height - 16;
   if (x1 - x0 > right - left || y1 - y0 > bottom - top) {
-    void flow.fitView({ ...FIT, nodes: ids.map((id) => ({ id })), duration: reduced() ? 0 : 180 });
+    void flow.setViewport(fitting(places, state), { duration: reduced() ? 0 : 180 });
     return;
   }
   const dx = x0 < left ? left - x0 : x1 > right ? right - x1 : 0;

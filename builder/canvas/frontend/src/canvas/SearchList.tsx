@@ -15,8 +15,13 @@ export function SearchList({ options, placeholder, label, onPick, onClose, prefi
   const list = useRef<HTMLUListElement>(null);
   const found = options(query);
   const index = Math.min(at, Math.max(0, found.length - 1));
-  useEffect(() => input.current?.focus(), []);
-  useEffect(() => list.current?.children[index]?.scrollIntoView({ block: "nearest" }), [index]);
+  useEffect(() => {
+    input.current?.focus();
+  }, []);
+  useEffect(() => {
+    // Newer browsers return a promise here, which must not become the effect's clean-up.
+    void list.current?.children[index]?.scrollIntoView({ block: "nearest" });
+  }, [index]);
   return (
     <>
       <input

@@ -38,16 +38,17 @@ export function clock(seconds: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
 }
 
-/** A line about a block from its settings, such as "5×5, stride 2": only what differs from the default of 1 or 0. */
-export function settingsLine(settings: Record<string, unknown>, names: readonly string[]): string {
+/** A line about a block from its settings, such as "5×5 s2" or "120": its kernel, else its first whole number. */
+export function settingsLine(settings: Record<string, unknown>, specs: readonly { name: string; kind: string }[]): string {
+  const sized = specs.filter((s) => s.kind === "size" && settings[s.name] != null);
   const parts: string[] = [];
-  for (const name of names) {
-    const value = settings[name];
-    if (value == null || value === "" || typeof value === "boolean") continue;
-    if (name === "kernel_size") parts.push(Array.isArray(value) ? value.join("×") : `${String(value)}×${String(value)}`);
-    else if (name === "stride" || name === "dilation" || name === "groups") {
-      if (value !== 1) parts.push(`${name[0]}${Array.isArray(value) ? value.join("×") : String(value)}`);
-    } else if (typeof value === "number" && parts.length < 2) parts.push(String(value));
+  const first = sized[0] ?? specs.find((s) => (s.kind === "int" || s.kind === "ints") && settings[s.name] != null) ?? specs.find((s) => s.kind === "float");
+  if (first) {
+    const value = settings[first.name];
+    if (Array.isArray(value)) parts.push(value.join("×"));
+    else if (value != null) parts.push(first === sized[0] ? `${String(value)}×${String(value)}` : String(value));
   }
-  return parts.slice(0, 3).join(" ");
+  // A stride says by how much the maps shrink; written only where they do.
+  for (const s of sized.slice(1)) if (s.name === "stride" && settings[s.name] !== 1) parts.push(`/${Array.isArray(settings[s.name]) ? (settings[s.name] as number[]).join("×") : String(settings[s.name])}`);
+  return parts.join(" ");
 }

@@ -10,10 +10,9 @@ export interface Box {
 }
 export type Point = [number, number];
 
-export const NODE_W = 116;
-export const NODE_H = 122;
-export const SMALL = 48;
-export const HEAD_H = 40;
+export const NODE_W = 104;
+export const NODE_H = 118;
+export const SMALL = 44;
 const PORT_STEP = 18;
 
 /** How a block is drawn: a card with a picture, a small tile, or an opened group. */
@@ -39,7 +38,7 @@ export function sizeOf(
   const ports = portsOf(node, catalogue.blocks[node.block], edges).length;
   if (look === "tile") {
     const label = catalogue.blocks[node.block]?.label ?? node.block;
-    return { w: Math.max(SMALL, Math.round(label.length * 6.3) + 16), h: Math.max(SMALL, ports * PORT_STEP + 12), look };
+    return { w: Math.max(SMALL, Math.round(label.length * 6) + 14), h: Math.max(SMALL, ports * PORT_STEP + 12), look };
   }
   return { w: NODE_W, h: Math.max(NODE_H, ports * PORT_STEP + 40), look };
 }
@@ -127,12 +126,15 @@ function trace(start: Point, end: Point, from: Box, to: Box, others: Box[], lane
     return [start, [sx + OUT - 4, sy], [sx + OUT - 4, y], [ex - OUT + 4, y], [ex - OUT + 4, ey], end];
   }
   // Backwards: between the rows where there is room, else round the lower block.
-  const gapDown = to.y - (from.y + from.h);
-  const gapUp = from.y - (to.y + to.h);
+  const upper = from.y <= to.y ? from : to;
+  const lower = from.y <= to.y ? to : from;
+  const crossed = others.filter((o) => o.x < sx + 2 * OUT && o.x + o.w > ex - 2 * OUT);
+  const overlaps = (o: Box, row: Box): boolean => o.y < row.y + row.h && o.y + o.h > row.y;
+  const floor = Math.max(upper.y + upper.h, ...crossed.filter((o) => overlaps(o, upper)).map((o) => o.y + o.h));
+  const ceiling = Math.min(lower.y, ...crossed.filter((o) => overlaps(o, lower) && o.y > floor).map((o) => o.y));
   let y: number;
-  if (gapDown >= 16) y = gapDown > 200 ? to.y - 32 : from.y + from.h + gapDown / 2;
-  else if (gapUp >= 16) y = gapUp > 200 ? from.y - 32 : from.y - gapUp / 2;
-  else y = Math.max(from.y + from.h, to.y + to.h) + 20;
+  if (ceiling - floor >= 14) y = ceiling - floor > 120 ? (from === upper ? ceiling - 26 : floor + 26) : (floor + ceiling) / 2;
+  else y = Math.max(from.y + from.h, to.y + to.h, ...crossed.map((o) => o.y + o.h)) + 18;
   y = lanes.place(y, sx + OUT, ex - OUT, 9);
   return [start, [sx + OUT, sy], [sx + OUT, y], [ex - OUT, y], [ex - OUT, ey], end];
 }

@@ -3,10 +3,11 @@ import type { Catalogue, InnerJson, NetworkAnnotation, NetworkJson } from "../ty
 import { shapeText } from "./format";
 import { type Box, type InnerPicture, type Point, rounded, setInnerLayout, sizeOf } from "./geometry";
 
-const ROW_GAP = 44;
+const ROW_GAP = 42;
+const SKIP_GAP = 20;
 const LONELY_GAP = 24;
 
-export const pillWidth = (text: string): number => Math.round(text.length * 6.7) + 16;
+export const pillWidth = (text: string): number => Math.round(text.length * 6.65) + 14;
 
 /** Whether the wire into this block says nothing new: the block keeps the shape and shows it on its own output. */
 export function quiet(
@@ -35,7 +36,7 @@ export function layout(
     network.nodes.map((n) => [n.id, sizeOf(n, catalogue, annotation?.nodes[n.id], network.edges)] as const),
   );
   const graph = new dagre.graphlib.Graph({ multigraph: true });
-  graph.setGraph({ rankdir: "LR", nodesep: 28, edgesep: 18, ranksep: 10, marginx: 0, marginy: 0 });
+  graph.setGraph({ rankdir: "LR", nodesep: 28, edgesep: 18, ranksep: 7, marginx: 0, marginy: 0 });
   graph.setDefaultEdgeLabel(() => ({}));
   const wired = new Set(network.edges.flatMap((e) => [e.source, e.target]));
   for (const node of network.nodes) {
@@ -45,7 +46,7 @@ export function layout(
   network.edges.forEach((e, i) => {
     const hidden = quiet(network, catalogue, annotation, e.source, e.target);
     const text = shapeText(annotation?.nodes[e.source]?.shape ?? [64, 28, 28]);
-    graph.setEdge(e.source, e.target, { width: hidden ? 8 : Math.max(44, pillWidth(text)) + 6, height: 16, labelpos: "c", weight: 2 }, String(i));
+    graph.setEdge(e.source, e.target, { width: hidden ? 8 : Math.max(38, pillWidth(text)) + 4, height: 16, labelpos: "c", weight: 2 }, String(i));
   });
   dagre.layout(graph);
 
@@ -54,35 +55,48 @@ export function layout(
     const at = graph.node(id) as { x: number; y: number; width: number; height: number };
     boxes.set(id, { x: at.x - at.width / 2, y: at.y - at.height / 2, w: at.width, h: at.height });
   }
-  straighten(network, boxes);
-  const placed = wrap(network, boxes, view);
+  straighten(boxes);
+  const placed = wrap(network, catalogue, boxes, view);
   placeLonely(network, sizes, placed);
   return new Map([...placed].map(([id, b]) => [id, [Math.round(b.x), Math.round(b.y)]]));
 }
 
-/** A chain drawn with blocks of different height should still run along one line. */
-function straighten(network: NetworkJson, boxes: Map<string, Box>): void {
-  const single = (id: string, side: "source" | "target"): boolean => network.edges.filter((e) => e[side] === id).length === 1;
-  for (const edge of [...network.edges].sort((a, b) => (boxes.get(a.target)?.x ?? 0) - (boxes.get(b.target)?.x ?? 0))) {
-    if (!single(edge.source, "source") || !single(edge.target, "target")) continue;
-    const from = boxes.get(edge.source);
-    const to = boxes.get(edge.target);
-    if (!from || !to) continue;
-    const y = from.y + from.h / 2 - to.h / 2;
-    if (Math.abs(y - to.y) > 0.5 && Math.abs(y - to.y) < 40) to.y = y;
+/**
+ * The spine of a network should run along one line. Blocks that stand alone in their column are put on
+ * it; a stretch of parallel branches is moved as a whole, so that it lies evenly around it.
+ */
+function straighten(boxes: Map<string, Box>): void {
+  const list = [...boxes.values()].sort((a, b) => a.x - b.x);
+  const columns: Box[][] = [];
+  let right = Number.NEGATIVE_INFINITY;
+  for (const box of list) {
+    if (box.x < right) columns.at(-1)?.push(box);
+    else columns.push([box]);
+    right = Math.max(right, box.x + box.w);
+  }
+  for (let i = 0; i < columns.length; ) {
+    let end = i + 1;
+    const alone = columns[i]?.length === 1;
+    while (!alone && end < columns.length && (columns[end]?.length ?? 0) > 1) end += 1;
+    const group = columns.slice(i, end).flat();
+    const top = Math.min(...group.map((b) => b.y));
+    const bottom = Math.max(...group.map((b) => b.y + b.h));
+    for (const box of group) box.y -= (top + bottom) / 2;
+    i = end;
   }
 }
 
 /** Cut a long drawing into rows, at places where as few wires as possible cross, so that it can be read without zooming. */
-function wrap(network: NetworkJson, boxes: Map<string, Box>, view: { width: number; height: number }): Map<string, Box> {
+function wrap(network: NetworkJson, catalogue: Catalogue, boxes: Map<string, Box>, view: { width: number; height: number }): Map<string, Box> {
   const list = [...boxes.entries()].sort((a, b) => a[1].x - b[1].x);
   if (list.length < 2) return boxes;
   const left = Math.min(...list.map(([, b]) => b.x));
   const total = Math.max(...list.map(([, b]) => b.x + b.w)) - left;
   // A cut is possible left of a block that nothing overlaps.
-  const cuts: { x: number; crossing: number }[] = [];
+  const cuts: Cut[] = [];
+  const families = new Map(network.nodes.map((n) => [n.id, catalogue.blocks[n.block]?.category]));
   let right = Number.NEGATIVE_INFINITY;
-  for (const [, box] of list) {
+  for (const [id, box] of list) {
     if (box.x >= right && right !== Number.NEGATIVE_INFINITY) {
       const x = box.x;
       const crossing = network.edges.filter((e) => {
@@ -90,17 +104,19 @@ function wrap(network: NetworkJson, boxes: Map<string, Box>, view: { width: numb
         const b = boxes.get(e.target);
         return a && b && a.x < x && b.x >= x;
       }).length;
-      cuts.push({ x, crossing });
+      cuts.push({ x, crossing, awkward: families.get(id) === "activation" });
     }
     right = Math.max(right, box.x + box.w);
   }
+  const rank = new Map(list.map(([id], i) => [id, i]));
+  const skips = network.edges.some((e) => Math.abs((rank.get(e.target) ?? 0) - (rank.get(e.source) ?? 0)) > 1);
   let best: Map<string, Box> = boxes;
   let bestZoom = 0;
   for (let rows = 1; rows <= 8; rows += 1) {
-    const tried = cutInto(list, cuts, rows, left, total);
+    const tried = cutInto(list, cuts, rows, left, total, ROW_GAP + (skips ? SKIP_GAP : 0));
     const w = Math.max(...[...tried.values()].map((b) => b.x + b.w));
     const h = Math.max(...[...tried.values()].map((b) => b.y + b.h));
-    const zoom = Math.min(1, view.width / (w + 56), view.height / (h + 56));
+    const zoom = Math.min(1, view.width / (w + 48), view.height / (h + 44));
     if (zoom > bestZoom * 1.06) {
       bestZoom = zoom;
       best = tried;
@@ -110,23 +126,29 @@ function wrap(network: NetworkJson, boxes: Map<string, Box>, view: { width: numb
   return best;
 }
 
+/** A place where a row may end; awkward, where an activation would be torn from its layer. */
+interface Cut {
+  x: number;
+  crossing: number;
+  awkward: boolean;
+}
+
 function cutInto(
   list: [string, Box][],
-  cuts: { x: number; crossing: number }[],
+  cuts: Cut[],
   rows: number,
   left: number,
   total: number,
+  gap: number,
 ): Map<string, Box> {
   const chosen: number[] = [];
   for (let k = 1; k < rows; k += 1) {
     const ideal = left + (total * k) / rows;
     const slack = total / rows / 2;
     const options = cuts.filter((c) => Math.abs(c.x - ideal) < slack && c.x > (chosen.at(-1) ?? left));
-    options.sort((a, b) => a.crossing - b.crossing || Math.abs(a.x - ideal) - Math.abs(b.x - ideal));
-    // Among cuts with few crossings the one nearest to the ideal place wins.
-    const fewest = options[0]?.crossing ?? 0;
-    const near = options.filter((c) => c.crossing <= fewest).sort((a, b) => Math.abs(a.x - ideal) - Math.abs(b.x - ideal));
-    if (near[0]) chosen.push(near[0].x);
+    const cost = (c: Cut): number => c.crossing * 10_000 + Math.abs(c.x - ideal) + (c.awkward ? 130 : 0);
+    const cheapest = options.sort((a, b) => cost(a) - cost(b))[0];
+    if (cheapest) chosen.push(cheapest.x);
   }
   const placed = new Map<string, Box>();
   let top = 0;
@@ -139,7 +161,7 @@ function cutInto(
     const y0 = Math.min(...inside.map(([, b]) => b.y));
     const y1 = Math.max(...inside.map(([, b]) => b.y + b.h));
     for (const [id, b] of inside) placed.set(id, { ...b, x: b.x - x0, y: b.y - y0 + top });
-    top += y1 - y0 + ROW_GAP;
+    top += y1 - y0 + gap;
   }
   return placed;
 }

@@ -14,7 +14,9 @@ export function Gallery(): ReactElement {
   const current = useDocument((d) => d.project.name);
   const [query, setQuery] = useState("");
   const search = useRef<HTMLInputElement>(null);
-  useEffect(() => search.current?.focus(), []);
+  useEffect(() => {
+    search.current?.focus();
+  }, []);
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = items.filter((i) => words.every((w) => `${i.name} ${i.label} ${i.about ?? ""} ${i.group ?? ""}`.toLowerCase().includes(w)));
   const groups = [...new Set(found.map((i) => i.group ?? ""))];

@@ -31,7 +31,9 @@ const KEYS: [string, [string, string][]][] = [
 
 export function Help(): ReactElement {
   const ref = useRef<HTMLButtonElement>(null);
-  useEffect(() => ref.current?.focus(), []);
+  useEffect(() => {
+    ref.current?.focus();
+  }, []);
   const close = (): void => app.ui.patch({ overlay: null });
   return (
     <div className="sheet" role="dialog" aria-label="Help" data-testid="help-sheet" onKeyDown={(e) => e.key === "Escape" && close()}>

@@ -42,7 +42,7 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
       {own.map((p) => (
         <div key={`${p.code}${p.message}`} className={`message ${p.severity}`} role="alert">
           <p><Icon name={p.severity === "error" ? "error" : "warning"} size={13} /> {p.message}</p>
-          <FixButton problem={p} index={problems?.indexOf(p) ?? 0} disabled={readOnly} />
+          <FixButton where="inspector-" problem={p} index={problems?.indexOf(p) ?? 0} disabled={readOnly} />
         </div>
       ))}
       {annotation?.state === "waiting" && (

@@ -29,7 +29,7 @@ export function ProblemList(): ReactElement | null {
             <button type="button" className="problem-text" data-testid={`problem-${i}`} disabled={!p.node} onClick={() => go(p)}>
               {p.node && <code>{p.node}</code>} {p.message}
             </button>
-            <FixButton problem={p} index={i} disabled={readOnly} />
+            <FixButton where="list-" problem={p} index={i} disabled={readOnly} />
           </li>
         ))}
       </ul>

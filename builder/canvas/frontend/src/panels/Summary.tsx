@@ -25,7 +25,7 @@ export function Summary(): ReactElement {
   const optimizer = Object.values(project.optimizer)[0];
   const lr = optimizer?.settings.lr;
   const epochs = project.training.epochs;
-  const architecture = !annotations ? "Not checked yet" : errors.length ? `${errors.length} ${errors.length === 1 ? "problem" : "problems"} to mend` : `${nodes.length} blocks, every shape agrees`;
+  const architecture = nodes.length === 0 ? "No blocks yet" : !annotations ? "Not checked yet" : errors.length ? `${errors.length} ${errors.length === 1 ? "problem" : "problems"} to mend` : `${nodes.length} blocks, every shape agrees`;
   return (
     <>
       <header className="inspector-head"><b>Network</b> <span className="plain" title={project.name}>{project.name}</span></header>
