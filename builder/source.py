@@ -1,0 +1,226 @@
+"""The text of model.py: the network as an engineer would write it, from a plan.
+
+The text imports torch only. It is the source that trains: `builder.compile` imports it from a real
+file, and an export copies that file.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from blocks import modules
+from blocks.base import Call
+from builder import names
+from builder.forward import WIDTH, Name, Statement
+from builder.plan import Class, Layer, Plan, plan
+from builder.project import Project
+
+Lines = list[tuple[str, tuple[str, ...]]]
+"""Lines of a class, each with the ids of the layers it belongs to."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of model.py and where to find a node in it.
+
+    A node's path is its id, after those of the composites it is in: "layer1.conv1". `modules` gives
+    the path of its module (for `get_submodule`), `lines` its line numbers, from 1: those of the
+    constructor and of `forward`, in the class it is written in.
+    """
+
+    text: str
+    classes: dict[str, str]
+    modules: dict[str, dict[str, str]]
+    lines: dict[str, dict[str, tuple[int, ...]]]
+
+
+def source(project: Project) -> str:
+    """The text of model.py; raises ValueError when a network cannot be written."""
+    return generate(project).text
+
+
+def generate(project: Project) -> Source:
+    """The text of model.py with its line map; raises ValueError when a network cannot be written."""
+    planned = plan(project)
+    styles = {name: _positional(name, planned) for name in planned.classes}
+    written = {name: _class(cls, name in planned.networks.values(), styles) for name, cls in planned.classes.items()}
+    helpers = _helpers(planned)
+    body = "\n\n\n".join([*helpers, *("\n".join(text for text, _ in lines) for lines in written.values())])
+    head = "\n".join([f'"""{_docstring(project)}"""', "", *_imports(body), "", ""]) + "\n"
+
+    at = head.count("\n") + sum(text.count("\n") + 3 for text in helpers)
+    numbers: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, lines in written.items():
+        numbers[name] = {}
+        for number, (_, ids) in enumerate(lines, start=at + 1):
+            for id in ids:
+                numbers[name][id] = (*numbers[name].get(id, ()), number)
+        at += len(lines) + 2
+    places = {net: dict(_places(planned, numbers, cls)) for net, cls in planned.networks.items()}
+    return Source(
+        head + body + "\n",
+        dict(planned.networks),
+        {net: {path: path for path in found} for net, found in places.items()},
+        places,
+    )
+
+
+def _places(
+    planned: Plan, numbers: dict[str, dict[str, tuple[int, ...]]], name: str, prefix: str = ""
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The path and the line numbers of every layer of a class, and of those inside its layers."""
+    for layer in planned.classes[name].layers:
+        yield prefix + layer.id, numbers[name][layer.id]
+        if layer.call.target in planned.classes:
+            yield from _places(planned, numbers, layer.call.target, f"{prefix}{layer.id}.")
+
+
+# --- the head ------------------------------------------------------------------------------------
+
+
+def _docstring(project: Project) -> str:
+    several = len(project.networks) > 1
+    kind = f"networks {', '.join(project.networks)}" if several else "a network"
+    return names.docstring(f"{project.name}: {kind} in PyTorch, drawn with Layerloom.").replace("\n", " ")
+
+
+def _helpers(planned: Plan) -> list[str]:
+    """The sources of the modules torch lacks, in the order of their file."""
+
+    def targets(value: Any) -> Iterator[str]:
+        if isinstance(value, Call):
+            yield value.target
+            value = (*value.args, *value.kwargs.values())
+        if isinstance(value, tuple):
+            for item in value:
+                yield from targets(item)
+
+    used = {t for cls in planned.classes.values() for layer in cls.layers for t in targets(layer.call)}
+    return [
+        inspect.getsource(cls).rstrip()
+        for name, cls in vars(modules).items()
+        if name in used and isinstance(cls, type) and cls.__module__ == modules.__name__
+    ]
+
+
+def _imports(body: str) -> list[str]:
+    """The import statements that this code needs."""
+    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+    found = ["import math", ""] if "math" in used else []
+    found += ["import torch"] if "torch" in used else []
+    found += ["import torch.nn.functional as F"] if "F" in used else []
+    return [*found, "from torch import Tensor, nn"]
+
+
+# --- classes -------------------------------------------------------------------------------------
+
+
+def _class(cls: Class, network: bool, styles: dict[str, int]) -> Lines:
+    lines: Lines = [(f"class {cls.name}(nn.Module):", ())]
+    lines += [(line, ()) for line in _title(cls.title)]
+    arguments = ["self", *(f"{a.name}: {a.type}" for a in cls.arguments)]
+    lines += [("", ())] + [(line, ()) for line in _signature("__init__", arguments, "None")]
+    lines.append(("        super().__init__()", ()))
+    for layer in cls.layers:
+        shape = f"  # {names.size(layer.shape)}" if network else ""
+        lines += [(line, (layer.id,)) for line in _assignment(layer, shape, styles)]
+    result = "Tensor" if cls.outputs == 1 else f"tuple[{', '.join(['Tensor'] * cls.outputs)}]"
+    arguments = ["self", *(f"{name}: Tensor" for name in cls.inputs)]
+    lines += [("", ())] + [(line, ()) for line in _signature("forward", arguments, result)]
+    for statement in cls.statements:
+        lines += [(line, statement.layers) for line in _statement(statement)]
+    return lines
+
+
+def _title(title: str) -> list[str]:
+    text = names.docstring(title)
+    if len(text) + 10 <= WIDTH:
+        return [f'    """{text}"""']
+    words, rows = text.split(" "), [""]
+    for word in words:
+        if len(rows[-1]) + len(word) + 8 > WIDTH:
+            rows.append("")
+        rows[-1] = f"{rows[-1]} {word}".strip()
+    return [f'    """{rows[0]}', *(f"    {row}" for row in rows[1:]), '    """']
+
+
+def _signature(name: str, arguments: list[str], result: str) -> list[str]:
+    line = f"    def {name}({', '.join(arguments)}) -> {result}:"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"    def {name}(", *(f"        {a}," for a in arguments), f"    ) -> {result}:"]
+
+
+def _assignment(layer: Layer, comment: str, styles: dict[str, int]) -> list[str]:
+    head, call = f"        self.{layer.id} = ", _styled(layer.call, styles)
+    if len(f"{head}{render(call)}{comment}") > WIDTH and len(f"{head}{render(call)}") <= WIDTH:
+        return [f"        {comment.strip()}", f"{head}{render(call)}"]
+    return _wrapped(head, call, comment, 8)
+
+
+def _statement(statement: Statement) -> list[str]:
+    head = f"        {statement.head}"
+    if len(statement.values) == 1:
+        return _wrapped(head, statement.values[0], "", 8)
+    line = head + ", ".join(map(render, statement.values))
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"{head}(", *(f"            {render(value)}," for value in statement.values), "        )"]
+
+
+def _wrapped(head: str, value: Any, tail: str, indent: int) -> list[str]:
+    """A call on one line, or with an argument a line where it is too long."""
+    line = f"{head}{render(value)}{tail}"
+    if len(line) <= WIDTH or not isinstance(value, Call) or not (value.args or value.kwargs):
+        return [line]
+    lines = [f"{head}{value.target}("]
+    deeper = " " * (indent + 4)
+    for key, item in [*((None, a) for a in value.args), *value.kwargs.items()]:
+        lines += _wrapped(f"{deeper}{key}=" if key else deeper, item, ",", indent + 4)
+    return [*lines, f"{' ' * indent}){tail}"]
+
+
+def render(value: Any) -> str:
+    """A value of a Call as source, with double quotes as formatters write them."""
+    if isinstance(value, Call):
+        items = [render(a) for a in value.args] + [f"{k}={render(v)}" for k, v in value.kwargs.items()]
+        return f"{value.target}({', '.join(items)})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(render, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, str):
+        quoted = repr(value)
+        return quoted if '"' in value else f'"{quoted[1:-1]}"'
+    if isinstance(value, float) and not math.isfinite(value):
+        return f'float("{value}")'
+    if value is None or isinstance(value, (bool, int, float, Name)):
+        return repr(value)
+    raise TypeError(f"{value!r} cannot be an argument of a module in generated code")
+
+
+# --- how composites are called -------------------------------------------------------------------
+
+
+def _positional(name: str, planned: Plan) -> int:
+    """How many arguments of a class are given by position: sizes, or all where names make lines too long."""
+    arguments = planned.classes[name].arguments
+    sizes = 0
+    while sizes < len(arguments) and arguments[sizes].name.endswith(("channels", "features")):
+        sizes += 1
+    for cls in planned.classes.values():
+        for layer in cls.layers:
+            line = f"        self.{layer.id} = {render(_styled(layer.call, {name: sizes}))}  # 999×99×99"
+            if layer.call.target == name and len(line) > WIDTH:
+                return len(arguments)
+    return sizes
+
+
+def _styled(call: Call, styles: dict[str, int]) -> Call:
+    if call.target not in styles:
+        return call
+    items, count = list(call.kwargs.items()), styles[call.target]
+    return Call(call.target, *(value for _, value in items[:count]), **dict(items[count:]))
