@@ -383,7 +383,7 @@ class Block(Declared):
     probe_real: ClassVar[bool] = False
     """Whether its shape is found by a real run of two samples: recurrent layers are slow on torch's meta device."""
     role: ClassVar[str] = ""
-    """What the block can do for a repair: ``output``, ``flatten``, ``pad``, ``crop``, ``project``, ``readout``."""
+    """What the block can do for a repair: ``output``, ``flatten``, ``pad``, ``crop``, ``project``, ``readout``, ``embed``."""
     per_batch: ClassVar[bool] = False
     """Whether it needs several values per channel in a training batch, as batch normalization does."""
     probabilities: ClassVar[bool] = False
@@ -400,6 +400,9 @@ class Block(Declared):
 
     def check(self, *shapes: Shape) -> None:
         """Raise BlockError for input shapes that torch would refuse unclearly or accept silently."""
+
+    def check_vocabulary(self, size: int) -> None:
+        """Raise BlockError when tokens as large as `size` - 1 do not fit this block."""
 
     def layer(self, *shapes: Shape) -> Call | None:
         """The constructor call of this block's module for these input shapes; None for no leaf."""

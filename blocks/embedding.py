@@ -8,7 +8,7 @@ from blocks.base import Block, BlockError, Call, Example, Port, Shape, setting
 class Embedding(Block):
     """A trainable vector for every token."""
 
-    label, category, stem = "Embedding", "embedding", "embed"
+    label, category, stem, role = "Embedding", "embedding", "embed", "embed"
     help = "Looks up a trainable vector for every token: similar tokens get similar vectors."
     formula = "y[t] = W[x[t]]"
     source = "Bengio et al. 2003; torch.nn.Embedding"
@@ -19,6 +19,14 @@ class Embedding(Block):
         Example({}, ((16,),), (16, 32), 3200),
         Example({"num_embeddings": 7, "embedding_dim": 3}, ((5,),), (5, 3), 21),
     )
+
+    def check_vocabulary(self, size: int) -> None:
+        if size > self.num_embeddings:
+            raise BlockError(
+                f"It has num_embeddings {self.num_embeddings}, but the tokens it receives come from a vocabulary of "
+                f"{size}. Set num_embeddings to {size}.",
+                "vocabulary",
+            )
 
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.Embedding", self.num_embeddings, self.embedding_dim)

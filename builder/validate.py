@@ -1,0 +1,381 @@
+"""Checking a project: every mistake at once, and every shape that can be known."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from blocks.base import Block, BlockError, SettingError, Shape
+from builder import data, fixes, optimizers, structure, tasks
+from builder.data.base import Dataset
+from builder.graph import Graph, Node, UnknownBlock
+from builder.problems import Problem
+from builder.project import Choice, Project
+from builder.shapes import Inferred, Inner, infer, size
+from builder.structure import Wiring, is_input, is_output
+from builder.tasks.base import Loss, Task
+from builder.training.settings import TrainingSettings
+
+BYTES = 4
+"""Bytes of a number in single precision."""
+
+
+@dataclass
+class NodeReport:
+    """What is known of one node. `inputs` are the shapes at its ports; `waits_for` the broken node upstream."""
+
+    shape: Shape | None = None
+    inputs: dict[str, Shape] = field(default_factory=dict)
+    parameters: int = 0
+    flops: int = 0
+    elements: int = 0
+    state: str = "ok"
+    waits_for: str | None = None
+    inner: tuple[Inner, ...] = ()
+    explain: str = ""
+
+
+@dataclass
+class Report:
+    """The outcome of `check`; the inner keys of `shapes` and `nodes` are node ids.
+
+    `flops` are multiply-adds of one sample, `memory` bytes while training: weights, gradients, two
+    optimizer states, and the outputs of one batch with their gradients.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    shapes: dict[str, dict[str, Shape]] = field(default_factory=dict)
+    parameters: dict[str, int] = field(default_factory=dict)
+    flops: dict[str, int] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
+    nodes: dict[str, dict[str, NodeReport]] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the project can be trained: no problem is an error."""
+        return not any(p.severity == "error" for p in self.problems)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a project besides its networks, looked up; None where that failed."""
+
+    dataset: Dataset | None
+    task: Task | None
+    loss: Loss | None
+    training: TrainingSettings | None
+
+
+def check(project: Project) -> Report:
+    """Everything that is wrong with the project, with tried fixes, and all shapes.
+
+    Reads only declarations, never a disk or the network. Never raises for a user's mistake.
+    """
+    report = inspect(project)
+    report.problems = tuple(fixes.with_fix(project, problem, report, inspect) for problem in report.problems)
+    return report
+
+
+def inspect(project: Project) -> Report:
+    """As `check`, but without looking for fixes."""
+    report = Report()
+    problems: list[Problem] = []
+    parts = look_up(project, problems)
+    for name, graph in project.networks.items():
+        wires = structure.wiring(graph.ids(), graph.edges)
+        problems.extend(structure.problems(name, graph, wires))
+        known = _shapes(name, graph, wires, problems)
+        report.nodes[name] = known
+        report.shapes[name] = {id: n.shape for id, n in known.items() if n.shape is not None}
+        report.parameters[name] = sum(n.parameters for n in known.values())
+        report.flops[name] = sum(n.flops for n in known.values())
+        report.memory[name] = _memory(report.parameters[name], known, parts.training)
+        problems.extend(_against_task(name, graph, wires, known, parts))
+        problems.extend(_too_large(name, report))
+        _mark(name, graph, wires, known, problems)
+    if parts.task is not None:
+        problems.extend(_slots(project, parts.task))
+    report.problems = tuple(problems)
+    return report
+
+
+# --- data, task, loss, optimizer, training -------------------------------------------------------
+
+
+def look_up(project: Project, problems: list[Problem]) -> Parts:
+    """The declared things the project names; what cannot be found or set is added to `problems`."""
+    dataset = _declared(project.data, "data set", data.find, data.names, problems)
+    task = _declared(project.task, "task", tasks.find, tasks.names, problems)
+    loss = None
+    if task is not None:
+        offered = {cls.name: cls for cls in task.losses}
+
+        def find(name: str) -> type[Loss]:
+            return offered[name]
+
+        loss = _declared(project.loss, "loss", find, lambda: tuple(offered), problems)
+    for slot, choice in project.optimizer.items():
+        _declared(choice, f"optimizer of {slot}", optimizers.find, optimizers.names, problems)
+    training = None
+    try:
+        training = TrainingSettings.from_settings(project.training)
+    except SettingError as error:
+        problems.append(Problem("", None, None, "training-setting", "error", f"Training: {error}"))
+    if dataset is not None and task is not None and task.name not in dataset.tasks:
+        message = (
+            f"The data set {dataset.label} does not suit the task {task.label}. Choose other data or another task."
+        )
+        problems.append(Problem("", None, None, "data-task", "error", message))
+        return Parts(None, task, loss, training)
+    return Parts(dataset, task, loss, training)
+
+
+def _declared(choice: Choice, what: str, find: Any, names: Any, problems: list[Problem]) -> Any:
+    try:
+        cls = find(choice.name)
+    except KeyError:
+        message = f"There is no {what} called {choice.name!r}. Known are {', '.join(names())}."
+        problems.append(Problem("", None, None, f"unknown-{what.split()[0]}", "error", message))
+        return None
+    try:
+        return cls.from_settings(choice.settings)
+    except SettingError as error:
+        problems.append(Problem("", None, None, f"{what.split()[0]}-setting", "error", f"The {what}: {error}"))
+        return None
+
+
+def _slots(project: Project, task: Task) -> Iterator[Problem]:
+    for slot in task.slots:
+        if slot not in project.networks:
+            message = f"The task {task.label} needs a network called {slot!r}. Add it, or choose another task."
+            yield Problem(slot, None, None, "missing-network", "error", message)
+        elif slot not in project.optimizer:
+            message = f"The network {slot!r} has no optimizer. Choose one."
+            yield Problem(slot, None, None, "missing-optimizer", "error", message)
+
+
+# --- shapes --------------------------------------------------------------------------------------
+
+
+def _shapes(network: str, graph: Graph, wires: Wiring, problems: list[Problem]) -> dict[str, NodeReport]:
+    nodes = {n.id: n for n in graph.nodes}
+    reports = {n.id: NodeReport() for n in graph.nodes}
+    for id in wires.order:
+        node, report = nodes[id], reports[id]
+        block = node.block
+        if isinstance(block, UnknownBlock):
+            continue
+        ports = () if is_input(node) else block.ports()
+        for port in ports:
+            source = wires.sources[id].get(port.name)
+            shape = None if source is None else reports[source].shape
+            if shape is not None:
+                report.inputs[port.name] = shape
+        if len(report.inputs) < len(ports):
+            continue
+        shapes = tuple(report.inputs[p.name] for p in ports)
+        try:
+            _holds(node, block, wires, nodes)
+            _ranks(block, shapes)
+            found = infer(block, shapes)
+        except BlockError as error:
+            cause = error.__cause__
+            details = str(cause) if cause is not None and not isinstance(cause, BlockError) else ""
+            message = f"{id} ({block.label}): {error}"
+            problems.append(Problem(network, id, error.port, error.code, "error", message, details=details))
+            continue
+        report.shape, report.parameters, report.flops = found.shape, found.parameters, found.flops
+        report.elements, report.inner = found.elements, found.inner
+        report.explain = block.explain(shapes, found.shape)
+    return reports
+
+
+def _ranks(block: Block, shapes: tuple[Shape, ...]) -> None:
+    for port, shape in zip(block.ports(), shapes, strict=True):
+        if port.accepts(shape):
+            continue
+        wanted = (port.rank,) if isinstance(port.rank, int) else port.rank or ()
+        kinds = {1: "a flat vector", 2: "a sequence (length × features)", 3: "a picture (channels × height × width)"}
+        listed = " or ".join(kinds.get(rank, f"{rank} dimensions") for rank in wanted)
+        count = f" ({math.prod(shape):,} values)" if len(shape) > 1 else ""
+        remedy = (
+            "Insert a Flatten before it." if wanted == (1,) else "Insert a Reshape before it, or connect another block."
+        )
+        raise BlockError(f"it takes {listed} but receives {size(shape)}{count}. {remedy}", "rank", port.name)
+
+
+def _holds(node: Node, block: Block, wires: Wiring, nodes: dict[str, Node]) -> None:
+    for port in () if is_input(node) else block.ports():
+        source = nodes[wires.sources[node.id][port.name]].block
+        if isinstance(source, UnknownBlock):
+            continue
+        if port.holds != source.holds and not is_output(node):
+            if source.holds == "tokens":
+                message = "it receives tokens (whole numbers) but needs features. Insert an Embedding before it."
+            else:
+                message = "it needs tokens (whole numbers), so it must come right after a Tokens input."
+            raise BlockError(message, "tokens", port.name)
+        if port.holds == "tokens" and is_input(nodes[wires.sources[node.id][port.name]]):
+            block.check_vocabulary(source.to_settings()["vocabulary"])
+
+
+# --- against the task ----------------------------------------------------------------------------
+
+
+def _against_task(
+    network: str, graph: Graph, wires: Wiring, known: dict[str, NodeReport], parts: Parts
+) -> Iterator[Problem]:
+    yield from _batch_statistics(network, graph, known, parts)
+    if parts.task is None or parts.dataset is None or network not in parts.task.slots:
+        return
+    wanted = parts.task.inputs(parts.dataset, network)
+    inputs = [n for n in graph.nodes if is_input(n)]
+    if inputs and len(inputs) != len(wanted):
+        names = ", ".join(name for name, _ in wanted)
+        message = (
+            f"The network has {len(inputs)} inputs, but the data {parts.dataset.label} feeds {len(wanted)} ({names})."
+        )
+        yield Problem(network, inputs[-1].id, None, "inputs", "error", message + " Remove or add input blocks.")
+    else:
+        for node, (name, given) in zip(inputs, wanted, strict=False):
+            block = node.block
+            assert isinstance(block, Block)
+            holds = "tokens" if given.holds == "tokens" else "features"
+            vocabulary = block.to_settings().get("vocabulary") if holds == "tokens" else None
+            if block.source_shape() != given.shape or block.holds != holds:
+                message = (
+                    f"{node.id} expects {size(block.source_shape() or ())}, but the data {parts.dataset.label} gives "
+                    f"{name} of {size(given.shape)}. Set the input to the data's shape, or resize the data."
+                )
+                yield Problem(network, node.id, None, "input-mismatch", "error", message)
+            elif vocabulary is not None and given.size is not None and vocabulary != given.size:
+                message = (
+                    f"{node.id} has a vocabulary of {vocabulary}, but the data {parts.dataset.label} uses {given.size} "
+                    "tokens. Set the vocabulary to the data's."
+                )
+                yield Problem(network, node.id, None, "input-mismatch", "error", message)
+    if parts.loss is not None:
+        yield from _outputs(network, graph, wires, known, parts.dataset, parts.task, parts.loss)
+
+
+def _outputs(
+    network: str,
+    graph: Graph,
+    wires: Wiring,
+    known: dict[str, NodeReport],
+    dataset: Dataset,
+    task: Task,
+    loss: Loss,
+) -> Iterator[Problem]:
+    outputs = [n for n in graph.nodes if is_output(n)]
+    shapes = task.output_shapes(dataset, loss, network)
+    if outputs and len(outputs) != len(shapes):
+        listed = ", ".join(n.id for n in outputs)
+        message = (
+            f"The network has {len(outputs)} outputs ({listed}), but the task {task.label} takes {len(shapes)}. "
+            "Remove the one that is not meant."
+        )
+        yield Problem(network, outputs[-1].id, None, "outputs", "error", message)
+        return
+    for node, wanted in zip(outputs, shapes, strict=False):
+        shape = known[node.id].shape
+        if shape is None:
+            continue
+        if wanted is not None and shape != wanted:
+            classes = dataset.class_names()
+            why = f"{len(classes)} classes" if wanted == (len(classes),) else f"{loss.label or loss.name}"
+            last = wires.sources[node.id].get("in", node.id)
+            message = (
+                f"{node.id} receives {size(shape)} from {last}, but {why} need {size(wanted)}. "
+                f"Let the last layer give {size(wanted)}."
+            )
+            yield Problem(network, node.id, "in", "output-mismatch", "error", message)
+        if getattr(loss, "expects_logits", False):
+            source = wires.sources[node.id].get("in")
+            block = graph.node(source).block if source is not None else None
+            if isinstance(block, Block) and block.probabilities:
+                message = (
+                    f"{source} ({block.label}) gives probabilities, but the loss {loss.label or loss.name} wants raw "
+                    f"scores and applies it itself: twice learns slowly. Remove {source}."
+                )
+                yield Problem(network, source, None, "probabilities", "warning", message)
+
+
+def _batch_statistics(network: str, graph: Graph, known: dict[str, NodeReport], parts: Parts) -> Iterator[Problem]:
+    """Batch normalization of one value per channel divides by nothing when a batch is a single sample."""
+    if parts.training is None or parts.training.batch_size > 1:
+        return
+    for node in graph.nodes:
+        shape = known[node.id].shape
+        if shape is not None and isinstance(node.block, Block) and _lonely(node.block, shape, known[node.id].inner):
+            message = (
+                f"{node.id} ({node.block.label}) normalizes over the batch, but a batch of 1 leaves it a single value "
+                "per channel. Use a batch size of 2 or more."
+            )
+            yield Problem(network, node.id, None, "one-value", "error", message)
+
+
+def _lonely(block: Block, shape: Shape, inner: tuple[Inner, ...]) -> bool:
+    if block.per_batch and math.prod(shape[1:]) == 1:
+        return True
+    return any(_lonely(i.block, i.inferred.shape, i.inferred.inner) for i in inner)
+
+
+# --- size ----------------------------------------------------------------------------------------
+
+
+def machine_memory() -> int:
+    """Bytes of memory this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _memory(parameters: int, known: dict[str, NodeReport], training: TrainingSettings | None) -> int:
+    batch = training.batch_size if training is not None else 1
+    return BYTES * (4 * parameters + 2 * batch * sum(n.elements for n in known.values()))
+
+
+def _too_large(network: str, report: Report) -> Iterator[Problem]:
+    available = machine_memory()
+    needed = 16 * report.parameters[network]
+    if needed > available:
+        worst = max(report.nodes[network], key=lambda id: report.nodes[network][id].parameters)
+        message = (
+            f"The network has {report.parameters[network]:,} parameters ({report.nodes[network][worst].parameters:,} in "
+            f"{worst}); training needs {needed / 2**30:.1f} GB for them, but this machine has {available / 2**30:.1f} GB. "
+            f"Make {worst} smaller."
+        )
+        yield Problem(network, worst, None, "too-large", "error", message)
+    elif report.memory[network] > available:
+        message = (
+            f"Training needs about {report.memory[network] / 2**30:.1f} GB at this batch size, but this machine has "
+            f"{available / 2**30:.1f} GB. Use a smaller batch size."
+        )
+        yield Problem(network, None, None, "memory", "error", message)
+
+
+def _mark(network: str, graph: Graph, wires: Wiring, known: dict[str, NodeReport], problems: list[Problem]) -> None:
+    """Set every node's state: its own error or warning, or waiting for a broken node upstream."""
+    for problem in problems:
+        if problem.network == network and problem.node is not None and problem.node in known:
+            report = known[problem.node]
+            if report.state != "error":
+                report.state = problem.severity
+    for loop in wires.loops:
+        for id in loop:
+            if known[id].state != "error":
+                known[id].state, known[id].waits_for = "waiting", loop[0]
+    placed = set(wires.order)
+    for id in (*wires.order, *(i for i in graph.ids() if i not in placed)):
+        report = known[id]
+        if report.shape is not None or report.state == "error":
+            continue
+        blocked = [s for s in wires.sources[id].values() if known[s].shape is None]
+        if blocked:
+            report.state = "waiting"
+            report.waits_for = known[blocked[0]].waits_for or blocked[0]
+
+
+__all__ = ["Inferred", "NodeReport", "Parts", "Report", "check", "inspect", "look_up", "machine_memory"]
