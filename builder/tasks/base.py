@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from blocks.base import Declared, Shape
-from builder.data.base import Dataset, Field
+from builder.data.base import Dataset, Field, Splits
 
 
 class Loss(Declared):
@@ -17,6 +17,10 @@ class Loss(Declared):
 
     name: ClassVar[str] = ""
     formula: ClassVar[str] = ""
+
+    def problem(self, dataset: Dataset) -> str | None:
+        """Why this loss does not suit the data, as a sentence; None if it does. Reads no data."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Metric:
 class Task(Declared):
     """A kind of job. A subclass has a `name` and is registered by it; it knows no page.
 
-    `train_step` and `evaluate` are *plain functions*: they use only torch and the plain functions
-    listed in `helpers`, since their very source is copied into the exported ``train.py``.
+    `prepare`, `train_step` and `evaluate` are *plain functions*: they use only torch and other plain
+    functions of the same file, since their very source is copied into the exported ``train.py``.
     """
 
     name: ClassVar[str] = ""
@@ -57,6 +61,18 @@ class Task(Declared):
         """The loss of a network that knows nothing, where theory gives it (ln 10 for ten classes)."""
         return None
 
+    def constants(self, dataset: Dataset) -> dict[str, Any]:
+        """What the plain functions need to know of the data's declaration, as JSON.
+
+        It joins the task's settings in ``settings["task"]``: the names of fields, the number of classes.
+        """
+        return {}
+
+    @staticmethod
+    def prepare(splits: Splits, settings: dict[str, Any]) -> dict[str, Any]:
+        """Plain: the settings completed by what must be read from the data, such as class weights."""
+        return settings
+
     @staticmethod
     def train_step(
         networks: dict[str, nn.Module],
@@ -66,7 +82,8 @@ class Task(Declared):
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Plain: one batch's losses and metrics by name, after calling ``optimize(loss, slot)`` to step.
 
-        `settings` holds the loss's and the task's settings: ``{"loss": {"name", ...}, "task": {...}}``.
+        `settings` holds the loss's and the task's settings: ``{"loss": {"name", ...}, "task": {...}}``,
+        the latter with `constants`. `optimize` leaves out the step when the loss is not finite.
         """
         raise TypeError("a task must define train_step()")
 

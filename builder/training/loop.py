@@ -1,0 +1,253 @@
+"""The training loop, in plain PyTorch. Exported scripts contain this very text."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from builder.schedules import learning_rate_factor
+
+
+class Diverged(ArithmeticError):  # noqa: N818 - what happened, rather than what to catch
+    """A loss is no longer a finite number, so training cannot go on."""
+
+    def __init__(self, step: int, epoch: int, name: str, value: float) -> None:
+        super().__init__(
+            f"The {name} became {value} at step {step} in epoch {epoch}, so training stopped there. "
+            "A smaller learning rate usually helps."
+        )
+        self.step, self.epoch, self.name, self.value = step, epoch, name, value
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; "auto" takes a graphics card if there is one. Raises ValueError."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, there in available.items() if there)
+    if not available[name]:
+        raise ValueError(f'The device "{name}" is not available on this machine; choose "auto" or "cpu".')
+    return torch.device(name)
+
+
+class Loop:
+    """Trains networks on data that lies in memory.
+
+    `splits` holds tensors of all samples by split ("train", "validation", "test") and field.
+    `settings` has "training", "optimizer" (by slot), "loss", "task", "data" and "best" (which
+    validation number decides the weights to keep). `run` yields a record after each step and each
+    evaluation; between two records the loop may be saved, and goes on bitwise the same when loaded.
+    """
+
+    def __init__(
+        self,
+        networks: dict[str, nn.Module],
+        splits: dict[str, dict[str, Tensor]],
+        make_batch: Callable[..., dict[str, Tensor]],
+        train_step: Callable[..., tuple[dict[str, float], dict[str, float]]],
+        evaluate: Callable[..., tuple[dict[str, Tensor], dict[str, Tensor], int]],
+        settings: dict[str, Any],
+    ) -> None:
+        training = settings["training"]
+        self.settings, self.training = settings, training
+        self.make_batch, self.train_step, self.evaluate = make_batch, train_step, evaluate
+        self.device = choose_device(training["device"])
+        layout = torch.channels_last if training["channels_last"] else torch.preserve_format
+        self.networks = {slot: net.to(self.device, memory_format=layout) for slot, net in networks.items()}
+        self.splits = {name: {f: t.to(self.device) for f, t in split.items()} for name, split in splits.items()}
+        self.optimizers = {slot: self._optimizer(slot, settings["optimizer"][slot]) for slot in networks}
+        self.rates = {slot: optimizer.param_groups[0]["lr"] for slot, optimizer in self.optimizers.items()}
+
+        self.epochs: int = training["epochs"]
+        self.samples = len(next(iter(splits["train"].values())))
+        self.batch_size = min(training["batch_size"], self.samples)
+        self.batches = math.ceil(self.samples / self.batch_size)
+        if self.samples % self.batch_size == 1 and self.batches > 1:
+            self.batches -= 1  # batch normalization cannot learn from a single sample
+        self.total_steps = self.epochs * self.batches
+
+        # The order of the samples and their augmentation have random numbers of their own, so that
+        # neither depends on how many the networks draw.
+        self.order = torch.Generator().manual_seed(training["seed"])
+        self.augmentation = torch.Generator().manual_seed(training["seed"] + 1)
+        self.step = self.epoch = self.position = 0
+        self.best_score = -math.inf
+        self.best_epoch: int | None = None
+        self.best: dict[str, dict[str, Tensor]] | None = None
+        self.tested = False
+        self._shuffle()
+
+    def _optimizer(self, slot: str, settings: dict[str, Any]) -> torch.optim.Optimizer:
+        arguments = dict(settings)
+        kind = getattr(torch.optim, arguments.pop("name"))
+        if "fused" in inspect.signature(kind).parameters and self.device.type in ("cpu", "cuda"):
+            arguments["fused"] = True  # one kernel for all parameters
+        optimizer: torch.optim.Optimizer = kind(self.networks[slot].parameters(), **arguments)
+        return optimizer
+
+    def _shuffle(self) -> None:
+        self.order_state = self.order.get_state()
+        self.permutation = torch.randperm(self.samples, generator=self.order).to(self.device)
+        self.position = 0
+
+    # --- training --------------------------------------------------------------------------
+
+    def run(self) -> Iterator[dict[str, Any]]:
+        """Train from where it stands to the end, yielding a record after each step and evaluation.
+
+        Raises Diverged after the record of a step whose loss is not finite (the step is not made).
+        """
+        while self.epoch < self.epochs and not self._out_of_patience():
+            self._mode(True)
+            while self.position < self.batches:
+                record = self._train_batch()
+                yield record
+                for name, value in record["losses"].items():
+                    if not math.isfinite(value):
+                        raise Diverged(self.step, self.epoch + 1, name, value)
+            self.epoch += 1
+            self._shuffle()
+            if "validation" in self.splits:
+                yield self._validate()
+        if not self.tested:
+            self.tested = True
+            if self.best is not None:
+                for slot, weights in self.best.items():
+                    self.networks[slot].load_state_dict(weights)
+            if "test" in self.splits:
+                yield self._evaluate("test")
+
+    def _train_batch(self) -> dict[str, Any]:
+        factor = learning_rate_factor(self.step, self.total_steps, self.training)
+        for slot, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.rates[slot] * factor
+        start = self.position * self.batch_size
+        batch = self._batch("train", self.permutation[start : start + self.batch_size], self.augmentation)
+        with self._autocast():
+            losses, metrics = self.train_step(self.networks, batch, self.settings, self._optimize)
+        self.step += 1
+        self.position += 1
+        return {"step": self.step, "epoch": self.epoch + 1, "losses": losses, "metrics": metrics}
+
+    def _optimize(self, loss: Tensor, slot: str) -> None:
+        """One step of the slot's optimizer down this loss; none when the loss is not finite."""
+        if not math.isfinite(loss.item()):
+            return
+        optimizer = self.optimizers[slot]
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.training["clip_norm"] > 0:
+            nn.utils.clip_grad_norm_(self.networks[slot].parameters(), self.training["clip_norm"])
+        optimizer.step()
+
+    def _batch(self, split: str, index: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        batch = self.make_batch(self.splits[split], index, self.settings["data"], generator)
+        batch = {name: value.to(self.device) for name, value in batch.items()}
+        if self.training["channels_last"]:
+            for name, value in batch.items():
+                if value.dim() == 4:
+                    batch[name] = value.contiguous(memory_format=torch.channels_last)
+        return batch
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.training["precision"] == "bfloat16")
+
+    def _mode(self, training: bool) -> None:
+        for network in self.networks.values():
+            network.train(training)
+
+    # --- evaluation ------------------------------------------------------------------------
+
+    def _evaluate(self, split: str) -> dict[str, Any]:
+        """The mean losses and metrics over a split."""
+        self._mode(False)
+        sums: dict[str, dict[str, float]] = {"losses": {}, "metrics": {}}
+        total = 0
+        samples = len(next(iter(self.splits[split].values())))
+        size = self.training["evaluation_batch"] or self.batch_size
+        with torch.no_grad(), self._autocast():
+            for index in torch.arange(samples, device=self.device).split(size):
+                losses, metrics, count = self.evaluate(self.networks, self._batch(split, index), self.settings)
+                total += count
+                for kind, values in (("losses", losses), ("metrics", metrics)):
+                    for name, value in values.items():
+                        sums[kind][name] = sums[kind].get(name, 0.0) + value.item()
+        means = {kind: {name: s / max(1, total) for name, s in values.items()} for kind, values in sums.items()}
+        return {"step": self.step, "epoch": self.epoch, "split": split, **means}
+
+    def _validate(self) -> dict[str, Any]:
+        """Evaluate after an epoch, and keep the weights if they are the best so far."""
+        record = self._evaluate("validation")
+        best = self.settings["best"]
+        score = record[best["kind"]][best["name"]]
+        score = score if best["higher_is_better"] else -score
+        if score > self.best_score or self.best is None:
+            self.best_score, self.best_epoch = score, self.epoch
+            self.best = {
+                slot: {key: value.detach().clone() for key, value in weights.items()}
+                for slot, weights in self.weights().items()
+            }
+        return record
+
+    def _out_of_patience(self) -> bool:
+        patience = self.training["patience"]
+        return patience > 0 and self.best_epoch is not None and self.epoch - self.best_epoch >= patience
+
+    # --- what others ask and set -----------------------------------------------------------
+
+    def weights(self) -> dict[str, dict[str, Tensor]]:
+        """Each network's state dict as it stands."""
+        return {slot: network.state_dict() for slot, network in self.networks.items()}
+
+    def best_weights(self) -> dict[str, dict[str, Tensor]] | None:
+        """The weights at the best validation so far, or None before the first."""
+        return self.best
+
+    def learning_rate(self, slot: str | None = None) -> float:
+        """The learning rate of the next step (of the first network, unless told)."""
+        slot = slot or next(iter(self.rates))
+        return float(self.rates[slot] * learning_rate_factor(self.step, self.total_steps, self.training))
+
+    def set_learning_rate(self, slot: str | None, value: float) -> None:
+        """Go on with this learning rate (of all networks, if no slot is named); a schedule goes on from it."""
+        factor = learning_rate_factor(self.step, self.total_steps, self.training)
+        for name in self.rates if slot is None else (slot,):
+            self.rates[name] = value / factor if factor > 0 else value
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that decides how training goes on."""
+        on_cuda = self.device.type == "cuda"
+        return {
+            "networks": self.weights(),
+            "optimizers": {slot: optimizer.state_dict() for slot, optimizer in self.optimizers.items()},
+            "rates": dict(self.rates),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state() if on_cuda else None,
+            "order": self.order_state,
+            "augmentation": self.augmentation.get_state(),
+            "progress": {"step": self.step, "epoch": self.epoch, "position": self.position, "tested": self.tested},
+            "best": {"score": self.best_score, "epoch": self.best_epoch, "weights": self.best},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from such a state, as if there had been no interruption."""
+        for slot, weights in state["networks"].items():
+            self.networks[slot].load_state_dict(weights)
+        for slot, inner in state["optimizers"].items():
+            self.optimizers[slot].load_state_dict(inner)
+        self.rates = dict(state["rates"])
+        self.order.set_state(state["order"])
+        self._shuffle()
+        self.augmentation.set_state(state["augmentation"])
+        for name, value in state["progress"].items():
+            setattr(self, name, value)
+        best = state["best"]
+        self.best_score, self.best_epoch, self.best = best["score"], best["epoch"], best["weights"]
+        if state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"])
+        torch.set_rng_state(state["random"])
