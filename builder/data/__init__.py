@@ -14,6 +14,7 @@ import pkgutil
 from pathlib import Path
 
 from builder.data.base import DataError, Dataset, Field, Progress, Split, Splits
+from builder.data.view import samples, statistics
 
 __all__ = [
     "DataError",
@@ -28,6 +29,8 @@ __all__ = [
     "load",
     "names",
     "register",
+    "samples",
+    "statistics",
 ]
 
 _START = Path.cwd()

@@ -70,6 +70,10 @@ class Dataset(Declared):
         """The number of samples per split if known without reading anything."""
         return None
 
+    def missing(self) -> str | None:
+        """What a person must still give before this data can be loaded, as a sentence; None if nothing."""
+        return None
+
     @staticmethod
     def load_arrays(settings: dict[str, Any], folder: Path | None, progress: Progress | None = None) -> Splits:
         """Plain: all samples in memory, pictures as uint8 (N, C, H, W). Raises ValueError with a sentence.

@@ -10,7 +10,7 @@ import torch
 
 from blocks.base import SettingError, setting
 from builder.data.base import Field, split_sizes
-from builder.data.picture_settings import SizedPictures
+from builder.data.picture_settings import Drawing, SizedPictures
 from builder.data.plain import augment, check_memory, picture_batch, recolour, resize, stratified_split, take_splits
 
 
@@ -56,6 +56,8 @@ class Digits(SizedPictures):
     load_arrays = staticmethod(load_digits_arrays)
     make_batch = staticmethod(digits_batch)
     count: ClassVar[int] = 1797
+    dark = True
+    drawing = Drawing(size=8, fill=1.0, by_mass=False)
 
     test: float = setting(0.15, min=0, max=0.5, label="test part", help="part of the samples kept for the final test")
     layout: str = setting(

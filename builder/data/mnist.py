@@ -11,7 +11,7 @@ import torch
 from blocks.base import setting
 from builder.data.base import Field, split_sizes
 from builder.data.download import fetch, file_hash, read_idx
-from builder.data.picture_settings import SizedPictures
+from builder.data.picture_settings import Drawing, SizedPictures
 from builder.data.plain import augment, check_memory, picture_batch, recolour, resize, stratified_split, take_splits
 
 
@@ -111,6 +111,7 @@ class IdxPictures(SizedPictures):
     """Base of the sets in MNIST's form: 60,000 grey pictures of 28×28 to train, 10,000 to test, ten classes."""
 
     requires = ("pooch",)
+    dark = True
     helpers = (
         stratified_split,
         take_splits,
@@ -149,6 +150,7 @@ class Mnist(IdxPictures):
     label = "MNIST"
     help = "70,000 handwritten digits of 28×28 pixels; downloads 12 MB once."
     order = 1
+    drawing = Drawing(size=28, fill=20 / 28, by_mass=True)  # as LeCun et al. describe it
     load_arrays = staticmethod(load_mnist)
     make_batch = staticmethod(mnist_batch)
 
@@ -177,6 +179,7 @@ class Kmnist(IdxPictures):
     label = "KMNIST"
     help = "70,000 old Japanese characters of 28×28 pixels; downloads 21 MB once."
     order = 3
+    drawing = Drawing(size=28, fill=1.0, by_mass=False)
     load_arrays = staticmethod(load_kmnist)
     make_batch = staticmethod(kmnist_batch)
 

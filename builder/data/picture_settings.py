@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from blocks.base import setting
 from builder.data.base import Dataset
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """How a data set of single written signs was made, so that a sign drawn by hand can be brought to its form.
+
+    A sign fills at most the part `fill` of a square of `size` pixels; its centre of mass, or else the
+    middle of its extent, lies in the middle.
+    """
+
+    size: int
+    fill: float
+    by_mass: bool
+
+
 class Pictures(Dataset):
     """Base of data sets of pictures: normalisation, augmentation and the validation part."""
+
+    dark: ClassVar[bool] = False
+    """Whether the background of its pictures is black."""
+    drawing: ClassVar[Drawing | None] = None
+    """How single written signs lie in its pictures; None for other pictures."""
 
     normalization: str = setting(
         "none",

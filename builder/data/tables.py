@@ -1,0 +1,169 @@
+"""The small tables of numbers that come with scikit-learn: no download."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+
+from blocks.base import setting
+from builder.data.base import Dataset, Field, split_sizes
+from builder.data.plain import stratified_split, take_splits
+
+
+def table_splits(data: Any, settings: dict[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
+    """Splits of a scikit-learn table; "standard" uses each column's mean and deviation in training."""
+    features = torch.from_numpy(data.data).to(torch.float32)
+    splits = take_splits({"features": features, "label": torch.from_numpy(data.target).long()}, settings)
+    if settings["normalization"] == "standard":
+        mean = splits["train"]["features"].mean(0)
+        std = splits["train"]["features"].std(0).clamp_min(1e-6)
+        for split in splits.values():
+            split["features"] = (split["features"] - mean) / std
+    return splits
+
+
+def load_iris_table(
+    settings: dict[str, Any], folder: Path | None, progress: Callable[[str, float], None] | None = None
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Fisher's iris flowers (1936): four lengths in cm, three species."""
+    from sklearn.datasets import load_iris
+
+    return table_splits(load_iris(), settings)
+
+
+def load_wine_table(
+    settings: dict[str, Any], folder: Path | None, progress: Callable[[str, float], None] | None = None
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Chemical analyses of wines from three growers (UCI 1991): 13 values."""
+    from sklearn.datasets import load_wine
+
+    return table_splits(load_wine(), settings)
+
+
+def load_breast_cancer_table(
+    settings: dict[str, Any], folder: Path | None, progress: Callable[[str, float], None] | None = None
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Breast cancer Wisconsin, diagnostic (UCI 1995): 30 measures of cell nuclei, malignant or benign."""
+    from sklearn.datasets import load_breast_cancer
+
+    return table_splits(load_breast_cancer(), settings)
+
+
+def table_batch(
+    split: dict[str, torch.Tensor],
+    index: torch.Tensor,
+    settings: dict[str, Any],
+    generator: torch.Generator | None = None,
+) -> dict[str, torch.Tensor]:
+    """Rows of the table, N×columns (normalised when loaded), and their classes."""
+    index = index.to(split["features"].device)
+    return {"features": split["features"].index_select(0, index), "label": split["label"].index_select(0, index)}
+
+
+class Table(Dataset):
+    """Base of the tables."""
+
+    kind = "table"
+    requires = ("scikit-learn",)
+    helpers = (stratified_split, take_splits, table_splits)
+    make_batch = staticmethod(table_batch)
+    count: ClassVar[int] = 0
+    columns: ClassVar[tuple[str, ...]] = ()
+    """The name of each feature."""
+
+    normalization: str = setting(
+        "standard",
+        choices=("none", "standard"),
+        help="none leaves the values; standard subtracts each column's training mean and divides by its deviation",
+    )
+    validation: float = setting(
+        0.2, min=0.01, max=0.4, label="validation part", help="part of the samples kept for validation"
+    )
+    test: float = setting(0.2, min=0, max=0.4, label="test part", help="part of the samples kept for the final test")
+    split_seed: int = setting(0, min=0, max=2**31 - 1, help="another number gives another split")
+
+    def fields(self) -> dict[str, Field]:
+        return {
+            "features": Field((len(self.columns),), "features"),
+            "label": Field((), "class", len(self.class_names())),
+        }
+
+    def size_hint(self) -> dict[str, int]:
+        return split_sizes(self.count, self.validation, self.test)
+
+
+class Iris(Table):
+    """150 flowers of three species."""
+
+    name = "iris"
+    label = "Iris"
+    help = "150 iris flowers with four lengths in centimetres; three species."
+    order = 30
+    load_arrays = staticmethod(load_iris_table)
+    count = 150
+    columns = ("sepal length", "sepal width", "petal length", "petal width")
+
+    def class_names(self) -> tuple[str, ...]:
+        return ("setosa", "versicolor", "virginica")
+
+
+class Wine(Table):
+    """178 wines of three growers."""
+
+    name = "wine"
+    label = "Wine"
+    help = "178 wines with 13 values of their chemical analysis; three growers."
+    order = 31
+    load_arrays = staticmethod(load_wine_table)
+    count = 178
+    columns = (
+        "alcohol",
+        "malic acid",
+        "ash",
+        "alcalinity of ash",
+        "magnesium",
+        "total phenols",
+        "flavanoids",
+        "nonflavanoid phenols",
+        "proanthocyanins",
+        "color intensity",
+        "hue",
+        "od280/od315 of diluted wines",
+        "proline",
+    )
+
+    def class_names(self) -> tuple[str, ...]:
+        return ("grower 0", "grower 1", "grower 2")
+
+
+class BreastCancer(Table):
+    """569 samples of cell nuclei."""
+
+    name = "breast_cancer"
+    label = "Breast cancer"
+    help = "569 samples with 30 measures of their cell nuclei; malignant or benign."
+    order = 32
+    load_arrays = staticmethod(load_breast_cancer_table)
+    count = 569
+    columns = tuple(
+        f"{kind} {measure}"
+        for kind in ("mean", "error of", "worst")
+        for measure in (
+            "radius",
+            "texture",
+            "perimeter",
+            "area",
+            "smoothness",
+            "compactness",
+            "concavity",
+            "concave points",
+            "symmetry",
+            "fractal dimension",
+        )
+    )
+
+    def class_names(self) -> tuple[str, ...]:
+        return ("malignant", "benign")

@@ -1,0 +1,154 @@
+"""What a page shows of a data set: samples of each class, counts, value range, sizes."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from builder.data.base import Dataset, Progress, Split, Splits
+
+Array = np.ndarray[Any, Any]
+
+KEPT_PER_CLASS = 12
+KEPT_IN_ALL = 2000
+"""Samples that stay in memory for the panel of one data set."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some training samples, ordered by class.
+
+    `inputs` is the data set's first field: pictures uint8 (N, H, W, 1 or 3), points or table rows
+    float (N, columns), sequences of rows as pictures. `labels` are class numbers (N,) or None.
+    """
+
+    kind: str
+    inputs: Array
+    labels: Array | None
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A data set in numbers.
+
+    `sizes` has the samples per split, `counts` per split the samples of each class, `shapes` the shape
+    of each field of one sample as the network sees it. `minimum`, `maximum`, `mean` and `std` are of
+    the training inputs as the network gets them (normalised, not augmented), over at most 4096 samples.
+    `size_in_memory` is in bytes.
+    """
+
+    sizes: dict[str, int]
+    counts: dict[str, tuple[int, ...]]
+    shapes: dict[str, tuple[int, ...]]
+    minimum: float
+    maximum: float
+    mean: float
+    std: float
+    size_in_memory: int
+
+
+def samples(dataset: Dataset, per_class: int = 8, progress: Progress | None = None) -> Samples:
+    """At most `per_class` training samples of each class (12 at the most), the first of each.
+
+    Points and tables give up to 2000 samples whatever `per_class` says, since they are drawn as a
+    cloud. Loads the data on the first call and keeps what it shows. Raises DataError.
+    """
+    found, _ = _looked(dataset, progress)
+    if found.labels is None or dataset.kind in ("points", "table"):
+        return found
+    seen: dict[int, int] = {}
+    chosen = []
+    for position, label in enumerate(found.labels.tolist()):
+        seen[label] = seen.get(label, 0) + 1
+        if seen[label] <= per_class:
+            chosen.append(position)
+    return Samples(found.kind, found.inputs[chosen], found.labels[chosen], found.class_names)
+
+
+def statistics(dataset: Dataset, progress: Progress | None = None) -> Statistics:
+    """The numbers of a data set. Loads it on the first call and keeps the result. Raises DataError."""
+    return _looked(dataset, progress)[1]
+
+
+_lock = threading.Lock()
+
+
+def _looked(dataset: Dataset, progress: Progress | None) -> tuple[Samples, Statistics]:
+    from builder.data import folder
+
+    with _lock:  # two tabs that open the same panel load it once
+        _progress.append(progress)
+        try:
+            return _look(dataset, folder())
+        finally:
+            _progress.clear()
+
+
+_progress: list[Progress | None] = []
+"""The listener of the call that holds the lock: it is no part of what is cached."""
+
+
+@functools.lru_cache(maxsize=8)
+def _look(dataset: Dataset, present: Path | None) -> tuple[Samples, Statistics]:
+    from builder.data import load
+
+    splits = load(dataset, _progress[0] if _progress else None, present)
+    return _samples(dataset, splits["train"]), _statistics(dataset, splits)
+
+
+def _samples(dataset: Dataset, split: Split) -> Samples:
+    name = next(iter(dataset.fields()))
+    labels = split.get("label")
+    if labels is None or dataset.kind in ("points", "table"):
+        index = torch.arange(min(len(split[name]), KEPT_IN_ALL))
+    else:
+        per_class = max(1, min(KEPT_PER_CLASS, KEPT_IN_ALL // max(1, len(dataset.class_names()))))
+        firsts = [torch.nonzero(labels == value).flatten()[:per_class] for value in torch.unique(labels)]
+        index = torch.cat(firsts)[:KEPT_IN_ALL]
+    inputs = split[name][index]
+    if inputs.dtype == torch.uint8:
+        inputs = inputs.unsqueeze(-1) if inputs.dim() == 3 else inputs.permute(0, 2, 3, 1)
+        if inputs.shape[-1] not in (1, 3):
+            inputs = inputs[..., :1]
+    return Samples(
+        dataset.kind,
+        np.ascontiguousarray(inputs.numpy()),
+        None if labels is None else labels[index].numpy(),
+        dataset.class_names(),
+    )
+
+
+def _statistics(dataset: Dataset, splits: Splits) -> Statistics:
+    fields = dataset.fields()
+    name = next(iter(fields))
+    train = splits["train"]
+    step = max(1, len(train[name]) // 4096)
+    values = dataset.make_batch(train, torch.arange(0, len(train[name]), step)[:4096], dataset.to_settings())[name]
+    values = values.to(torch.float64)
+    counts: dict[str, tuple[int, ...]] = {}
+    if "label" in fields:
+        classes = fields["label"].size or 0
+        counts = {key: tuple(_count(split["label"], classes)) for key, split in splits.items()}
+    return Statistics(
+        sizes={key: len(split[name]) for key, split in splits.items()},
+        counts=counts,
+        shapes={key: field.shape for key, field in fields.items()},
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        mean=float(values.mean()),
+        std=float(values.std()),
+        size_in_memory=sum(t.numel() * t.element_size() for split in splits.values() for t in split.values()),
+    )
+
+
+def _count(labels: Tensor, classes: int) -> list[int]:
+    found: list[int] = torch.bincount(labels, minlength=classes).tolist()
+    return found
