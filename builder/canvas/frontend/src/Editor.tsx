@@ -25,7 +25,7 @@ import { Tour } from "./panels/Tour";
  *             zoom-in zoom-out fit tidy network-<name> live
  *             quick-add quick-search quick-<Block>, wiring wire-to-search wire-to-<id>
  * inspector   inspector block-name setting-<name> (and -less -more -split -width) shape parameters flops explain
- *             add-note note toggle-fold ungroup show-<panel>
+ *             unwire-<port> wire-to add-note note toggle-fold ungroup show-<panel>
  * overlays    gallery-sheet gallery-search template-<name>, projects new-project project-<id> rename-<id>
  *             rename-project-name duplicate-<id> delete-<id> restore-project, problem-list problem-<i>,
  *             help-sheet start-tour tour tour-next, toast notice offline read-only take-over

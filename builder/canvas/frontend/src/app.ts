@@ -1,6 +1,6 @@
 import { Journal } from "./document/journal";
 import { Observable, sameJson } from "./document/observable";
-import { DocumentStore } from "./document/store";
+import { DocumentStore, type Step } from "./document/store";
 import { Sync } from "./document/sync";
 import type { Annotations, Catalogue, EditorData, FeedData, GalleryItem, NodeAnnotation, ProjectEntry, RunState } from "./types";
 
@@ -26,8 +26,8 @@ export interface Toast {
   id: number;
   text: string;
   kind: "info" | "error";
-  undo?: boolean;
-  action?: { label: string; run: () => void };
+  /** The step that the toast offers to take back; it is offered only while it is the last one. */
+  step?: Step;
 }
 
 export interface UiState {
@@ -130,8 +130,10 @@ export class App {
     if (data.thumbnails) this.thumbnails.set(keep(this.thumbnails.get(), data.thumbnails));
   }
 
-  toast(text: string, more: Partial<Toast> = {}): void {
-    const toast: Toast = { id: ++this.toastId, text, kind: "info", ...more };
+  toast(text: string, more: { kind?: Toast["kind"]; undo?: boolean } = {}): void {
+    const { undo, ...rest } = more;
+    const toast: Toast = { id: ++this.toastId, text, kind: "info", ...rest };
+    if (undo) toast.step = this.document.state.get().undo.at(-1);
     this.ui.patch({ toast });
     clearTimeout(this.toastTimer);
     this.toastTimer = setTimeout(() => {

@@ -37,6 +37,14 @@ export function listen(root: HTMLElement): () => void {
     if (skip(e)) return;
     if (paste(e.clipboardData?.getData("text/plain") ?? null)) e.preventDefault();
   };
+  // React Flow moves a focused block by itself, one step a key; here it is one step of undo for all.
+  const arrows = (e: KeyboardEvent): void => {
+    if (ARROWS[e.key] && (e.composedPath()[0] as Element).closest?.(".react-flow__node, .react-flow__nodesselection") && handle(e, root)) {
+      e.preventDefault();
+      e.stopPropagation();
+    }
+  };
+  root.addEventListener("keydown", arrows, true);
   document.addEventListener("pointerdown", pressed, true);
   document.addEventListener("focusin", focused, true);
   document.addEventListener("keydown", keydown);
@@ -44,6 +52,7 @@ export function listen(root: HTMLElement): () => void {
   document.addEventListener("cut", copied);
   document.addEventListener("paste", pasted);
   return () => {
+    root.removeEventListener("keydown", arrows, true);
     document.removeEventListener("pointerdown", pressed, true);
     document.removeEventListener("focusin", focused, true);
     document.removeEventListener("keydown", keydown);

@@ -2,7 +2,7 @@ import { useStore } from "@xyflow/react";
 import { type ReactElement, useLayoutEffect, useRef, useState } from "react";
 import { app } from "../app";
 import { applyFix, boxes, viewport } from "../commands";
-import { useDocument, useHost, useReadOnly } from "../hooks";
+import { useDocument, useHost, useReadOnly, useUi } from "../hooks";
 import { Icon } from "../Icon";
 import type { ProblemJson } from "../types";
 
@@ -26,7 +26,8 @@ export function Bubble(): ReactElement | null {
   useLayoutEffect(() => {
     if (card.current && card.current.offsetHeight !== tall) setTall(card.current.offsetHeight);
   });
-  if (!problems || !graph || dragging) return null;
+  const listed = useUi((u) => u.overlay === "problems" || u.quick !== null || u.wiring !== null);
+  if (!problems || !graph || dragging || listed) return null;
   const here = problems.filter((p) => p.network === network && p.node !== null && graph.nodes.some((n) => n.id === p.node));
   const chosen = here.find((p) => selected.length === 1 && p.node === selected[0]) ?? (selected.length ? undefined : here.find((p) => p.severity === "error"));
   if (!chosen?.node) return null;

@@ -3,7 +3,6 @@ import {
   BackgroundVariant,
   type Connection,
   type FinalConnectionState,
-  MiniMap,
   type NodeChange,
   ReactFlow,
   ReactFlowProvider,
@@ -19,7 +18,7 @@ import { refusal } from "../document/graph";
 import { useDocument, useReadOnly } from "../hooks";
 import { BlockNode, type BlockFlowNode } from "./BlockNode";
 import { Bubble } from "./Bubble";
-import { Controls, NetworkTabs, Hint, LiveLine } from "./Overlays";
+import { Controls, Hint, LiveLine, NetworkTabs, SmallMap } from "./Overlays";
 import { nearest } from "./geometry";
 import { drag } from "./paletteDrag";
 import { QuickAdd } from "./QuickAdd";
@@ -81,7 +80,7 @@ function Flow(): ReactElement {
       return [p.x, p.y];
     };
     viewport.reveal = (ids) => setTimeout(() => reveal(flow, store.getState(), ids), 30);
-    viewport.focusCanvas = () => (pane.current?.querySelector(".react-flow__pane") as HTMLElement | null)?.focus();
+    viewport.focusCanvas = () => pane.current?.focus({ preventScroll: true });
     drag.wireAt = (x, y) => {
       const p = flow.screenToFlowPosition({ x, y });
       return nearest(foundRef.current, [p.x, p.y], 18 / Math.max(0.4, flow.getZoom()));
@@ -100,11 +99,12 @@ function Flow(): ReactElement {
   const fitted = useRef("");
   useEffect(() => {
     const key = `${app.document.state.get().projectId}/${name}`;
+    if (loaded && network.nodes.length === 0) fitted.current = key;
     if (!loaded || fitted.current === key || nodes.length === 0) return;
     fitted.current = key;
     const frame = requestAnimationFrame(() => void flow.setViewport(fitting(placesOf(), store.getState())));
     return () => cancelAnimationFrame(frame);
-  }, [loaded, name, nodes.length, flow, store]);
+  }, [loaded, name, nodes.length, network.nodes.length, flow, store]);
 
   const onConnect = useCallback((c: Connection) => {
     if (c.source && c.target) connect(c.source, c.target, c.targetHandle ?? undefined);
@@ -175,7 +175,7 @@ function Flow(): ReactElement {
   );
 
   return (
-    <div className="flow" ref={pane}>
+    <div className="flow" ref={pane} tabIndex={-1}>
       <ReactFlow<BlockFlowNode, WireFlowEdge>
         nodes={nodes}
         edges={edges}
@@ -215,7 +215,7 @@ function Flow(): ReactElement {
         selectionKeyCode="Shift"
         multiSelectionKeyCode={["Shift", "Meta", "Control"]}
         selectionMode={SelectionMode.Partial}
-        disableKeyboardA11y={false}
+        edgesFocusable={false}
         zoomOnDoubleClick={false}
         minZoom={0.12}
         maxZoom={2}
@@ -226,7 +226,7 @@ function Flow(): ReactElement {
         aria-label={`Network ${name}: ${network.nodes.length} blocks`}
       >
         <Background variant={BackgroundVariant.Dots} gap={20} size={1.2} />
-        {nodes.length > 24 && <MiniMap className="minimap" pannable zoomable position="bottom-left" nodeStrokeWidth={2} style={{ width: 128, height: 74 }} aria-label="Small map of the network" />}
+        <SmallMap />
       </ReactFlow>
       <NetworkTabs />
       <LiveLine />

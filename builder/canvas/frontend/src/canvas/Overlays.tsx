@@ -1,3 +1,4 @@
+import { MiniMap, useStore } from "@xyflow/react";
 import type { ReactElement } from "react";
 import { app } from "../app";
 import { tidy, viewport } from "../commands";
@@ -61,4 +62,19 @@ export function Hint(): ReactElement | null {
       </button>
     </div>
   );
+}
+
+/** A small map, shown while part of a larger network is out of sight. */
+export function SmallMap(): ReactElement | null {
+  const hidden = useStore((s) => {
+    if (s.nodes.length < 8) return false;
+    const [tx, ty, zoom] = s.transform;
+    return s.nodes.some((n) => {
+      const x = n.position.x * zoom + tx;
+      const y = n.position.y * zoom + ty;
+      return x < -40 || y < -40 || x > s.width - 20 || y > s.height - 20;
+    });
+  });
+  if (!hidden) return null;
+  return <MiniMap className="minimap" pannable zoomable position="bottom-left" nodeStrokeWidth={2} style={{ width: 128, height: 74 }} aria-label="Small map of the network" />;
 }

@@ -238,7 +238,11 @@ setInnerLayout((inner: InnerJson[]): InnerPicture => {
     const b = graph.node(e.w) as { x: number; y: number; width: number };
     const ends: Point[] = [];
     const outer = height / 2 - TITLE;
-    if (e.v.startsWith(">") && inputs.length === 1) ends.push([-PAD, outer]);
+    if (e.v.startsWith(">") && inputs.length === 1) {
+      // From the port in the middle of the left side to where dagre begins.
+      ends.push([-PAD, outer]);
+      if (Math.abs(outer - a.y) > 0.5) ends.push([-PAD / 2, outer], [-PAD / 2, a.y]);
+    }
     ends.push([a.x + (e.v.startsWith(">") ? 0 : a.width / 2), a.y]);
     // dagre's own way round the blocks, as right angles
     const via = label.points.slice(1, -1);
@@ -254,7 +258,7 @@ setInnerLayout((inner: InnerJson[]): InnerPicture => {
     const target: Point = [b.x - (e.w === "<out" ? 0 : b.width / 2), b.y];
     if (Math.abs(target[1] - y) > 0.5) ends.push([target[0] - 8, y], [target[0] - 8, target[1]]);
     ends.push(target);
-    if (e.w === "<out") ends.push([width - PAD, b.y], [width - PAD, outer]);
+    if (e.w === "<out") ends.push([width - 1.5 * PAD, b.y], [width - 1.5 * PAD, outer], [width - PAD, outer]);
     const moved = ends.map(([x, py]): Point => [x + PAD, py + TITLE]);
     return {
       path: rounded(moved, 6),

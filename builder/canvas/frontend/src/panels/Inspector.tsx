@@ -68,6 +68,7 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
         <div><span>Multiplications</span><span data-testid="flops">{annotation?.flops == null ? "not known yet" : count(annotation.flops)}</span></div>
         {annotation?.inner && <div><span>Inside</span><span>{annotation.inner.length} blocks</span></div>}
       </section>
+      <Wires id={node.id} disabled={readOnly} />
       {block && (block.help || block.formula || annotation?.explain) && (
         <section>
           {block.formula && <><h4>Formula</h4><pre className="formula">{block.formula}</pre></>}
@@ -84,6 +85,25 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
         <button type="button" className="button small" disabled={readOnly} onClick={() => deleteSelected()} title="Delete (Del)" aria-label="Delete"><Icon name="trash" size={13} /></button>
       </footer>
     </>
+  );
+}
+
+/** Where the block's inputs come from; each wire can be removed here without a mouse. */
+function Wires({ id, disabled }: { id: string; disabled: boolean }): ReactElement | null {
+  const edges = useDocument((d) => d.project.networks[d.network]?.edges);
+  const network = useDocument((d) => d.network);
+  const incoming = (edges ?? []).filter((e) => e.target === id);
+  return (
+    <section className="wires">
+      {incoming.map((edge) => (
+        <div key={edge.target_port}>
+          <span>{edge.target_port}</span>
+          <button type="button" className="link" title={`Select ${edge.source}`} onClick={() => { app.document.select([edge.source]); viewport.reveal([edge.source]); }}><code>{edge.source}</code></button>
+          <button type="button" className="icon-button" disabled={disabled} aria-label={`Remove the wire from ${edge.source}`} title="Remove this wire" data-testid={`unwire-${edge.target_port}`} onClick={() => app.document.edit("delete the wire", [{ op: "remove_edge", network, edge }])}><Icon name="close" size={11} /></button>
+        </div>
+      ))}
+      <button type="button" className="link" disabled={disabled} data-testid="wire-to" title="Choose the block this one feeds (C)" onClick={() => app.ui.patch({ wiring: id, quick: null })}><Icon name="plus" size={11} /> Wire to another block</button>
+    </section>
   );
 }
 

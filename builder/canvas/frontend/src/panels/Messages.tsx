@@ -1,6 +1,6 @@
 import { type ReactElement, useEffect, useState } from "react";
 import { app } from "../app";
-import { isActive, useHost, useLive, useReadOnly, useUi } from "../hooks";
+import { isActive, useDocument, useHost, useLive, useReadOnly, useUi } from "../hooks";
 import { useValue } from "../document/observable";
 import { Icon } from "../Icon";
 
@@ -47,12 +47,12 @@ function useServerGone(): boolean {
 
 export function ToastLine(): ReactElement | null {
   const toast = useUi((u) => u.toast);
-  if (!toast) return null;
+  const last = useDocument((d) => d.undo.at(-1));
+  if (!toast || (toast.step && toast.step !== last)) return null;
   return (
     <div className={`toast ${toast.kind}`} role={toast.kind === "error" ? "alert" : "status"} data-testid="toast">
       <span>{toast.text}</span>
-      {toast.undo && <button type="button" className="link" onClick={() => { app.document.undo(); app.ui.patch({ toast: null }); }}>Undo</button>}
-      {toast.action && <button type="button" className="link" onClick={toast.action.run}>{toast.action.label}</button>}
+      {toast.step && <button type="button" className="link" onClick={() => { app.document.undo(); app.ui.patch({ toast: null }); }}>Undo</button>}
     </div>
   );
 }

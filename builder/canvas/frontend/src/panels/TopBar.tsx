@@ -1,7 +1,7 @@
 import { type ReactElement } from "react";
 import { app } from "../app";
 import { bytesText, count, flopsText, short } from "../canvas/format";
-import { useDocument, useHost, useReadOnly, useUi } from "../hooks";
+import { isActive, useDocument, useHost, useLive, useReadOnly, useUi } from "../hooks";
 import { useValue } from "../document/observable";
 import { Icon, Logo } from "../Icon";
 import { ProjectMenu } from "./ProjectMenu";
@@ -61,6 +61,7 @@ function Totals(): ReactElement {
   const network = useDocument((d) => d.network);
   const total = useHost((h) => h.annotations?.networks[network]);
   const ok = useHost((h) => h.annotations?.ok ?? false);
+  const running = useLive((l) => isActive(l.run.status));
   const size = useDocument((d) => d.project.networks[d.network]?.nodes.length ?? 0);
   if (!total || size === 0) return <span className="totals" data-testid="totals" />;
   const known = Object.values(total.nodes).filter((n) => n.shape !== null).length;
@@ -74,7 +75,7 @@ function Totals(): ReactElement {
     <span className="totals" data-testid="totals" title="Trainable values; multiply-adds for one sample; memory of weights and activations">
       <b>{count(total.parameters ?? 0)}</b> parameters
       {total.flops != null && <> <i>·</i> {flopsText(total.flops)}</>}
-      {total.memory != null && <span className="wide-only"> <i>·</i> {bytesText(total.memory)}</span>}
+      {total.memory != null && !running && <span className="wide-only"> <i>·</i> {bytesText(total.memory)}</span>}
     </span>
   );
 }

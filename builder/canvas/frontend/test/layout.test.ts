@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { layout, needsLayout } from "../src/canvas/layout";
+import { routes, sizeOf } from "../src/canvas/geometry";
+import { edgeId } from "../src/document/edits";
+import type { BlockJson, Catalogue, NetworkJson } from "../src/types";
+import { edge, node } from "./helpers";
+
+const block = (category: string, variadic: string | null = null): BlockJson => ({ label: "Block", category, help: "", formula: "", source: "", stem: "", variadic, inputs: [{ name: "in", rank: null, holds: "features" }], settings: [], kind: "leaf" });
+const catalogue: Catalogue = { categories: [], blocks: { Conv: block("convolution"), ReLU: block("activation"), Add: block("merge", "inputs") } };
+const VIEW = { width: 918, height: 426 };
+
+const boxesOf = (network: NetworkJson) => {
+  const at = layout(network, catalogue, undefined, VIEW);
+  return new Map(network.nodes.map((n) => {
+    const { w, h } = sizeOf(n, catalogue, undefined, network.edges);
+    const [x, y] = at.get(n.id) ?? [Number.NaN, Number.NaN];
+    return [n.id, { x, y, w, h }];
+  }));
+};
+const chain = (n: number): NetworkJson => {
+  const nodes = Array.from({ length: n }, (_, i) => node(`n${i}`, i % 3 === 2 ? "ReLU" : "Conv"));
+  return { nodes, edges: nodes.slice(1).map((b, i) => edge(`n${i}`, b.id)) };
+};
+
+describe("layout", () => {
+  it("puts no two blocks on each other, with branches and blocks without wires too", () => {
+    const network = chain(30);
+    network.nodes.push(node("add", "Add", { inputs: 3 }), node("lonely1", "Conv"), node("lonely2", "Conv"));
+    network.edges.push(edge("n29", "add", "in1"), edge("n4", "add", "in2"), edge("n1", "add", "in3"));
+    const all = [...boxesOf(network).values()];
+    for (const [i, a] of all.entries())
+      for (const b of all.slice(i + 1)) expect(a.x < b.x + b.w && a.x + a.w > b.x && a.y < b.y + b.h && a.y + a.h > b.y).toBe(false);
+  });
+
+  it("wraps a long chain so that it can be read", () => {
+    const all = [...boxesOf(chain(14)).values()];
+    const width = Math.max(...all.map((b) => b.x + b.w)) - Math.min(...all.map((b) => b.x));
+    const rows = new Set(all.map((b) => Math.round(b.y + b.h / 2)));
+    expect(rows.size).toBe(2);
+    expect(width).toBeLessThan(1000);
+  });
+
+  it("leads a skip connection round the blocks it skips", () => {
+    const network: NetworkJson = { nodes: ["a", "b", "c"].map((id) => node(id, "Conv")).concat(node("add", "Add", { inputs: 2 })), edges: [edge("a", "b"), edge("b", "c"), edge("c", "add", "in1"), edge("a", "add", "in2")] };
+    const boxes = boxesOf(network);
+    const skip = routes(network, boxes, catalogue).get(edgeId(edge("a", "add", "in2")));
+    expect(skip).toBeDefined();
+    for (const id of ["b", "c"]) {
+      const box = boxes.get(id)!;
+      for (const [i, [x, y]] of skip!.points.entries()) {
+        const [px, py] = skip!.points[i - 1] ?? [x, y];
+        const hit = Math.min(x, px) < box.x + box.w && Math.max(x, px) > box.x && Math.min(y, py) < box.y + box.h && Math.max(y, py) > box.y;
+        expect(hit).toBe(false);
+      }
+    }
+  });
+
+  it("is asked for only where blocks lie on each other", () => {
+    expect(needsLayout(chain(3))).toBe(true);
+    expect(needsLayout({ nodes: [{ ...node("a"), position: [0, 0] }, { ...node("b"), position: [200, 0] }], edges: [] })).toBe(false);
+    expect(needsLayout({ nodes: [node("a")], edges: [] })).toBe(false);
+  });
+});
