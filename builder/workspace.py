@@ -1,0 +1,311 @@
+"""Projects and their runs on disk: listed, opened, saved, duplicated, thrown away and fetched back.
+
+::
+
+    LAYERLOOM_HOME/projects/<id>/project.json    the project, replaced whole at every autosave
+                                 previous.json   the one before it, should the file be damaged
+                                 meta.json       its revision and dates
+                                 lease.json      which tab may write
+                                 runs/<run id>/
+                   trash/<id>/                   what was deleted
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder import project as files
+from builder.project import Project, ProjectError, write_atomically
+from builder.training.run import LIVE, Run, list_runs
+
+LEASE_SECONDS = 12.0
+"""A tab that has not been heard of for so long no longer holds its project."""
+_ID = re.compile(r"[a-z0-9]{4,32}")
+
+
+class WorkspaceError(RuntimeError):
+    """Something on disk cannot be read or written; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A project in the list. `modified` is in seconds since 1970, `size` in bytes with all runs."""
+
+    id: str
+    name: str
+    modified: float
+    size: int
+    runs: int
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A project as opened: its revision, and a notice when a damaged file was replaced by its last good copy."""
+
+    id: str
+    project: Project
+    revision: int
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who may write a project: this tab (`mine`), or another one."""
+
+    mine: bool
+    message: str = ""
+
+
+def home() -> Path:
+    """The workspace folder: LAYERLOOM_HOME, or .layerloom in the person's home folder."""
+    return Path(os.environ.get("LAYERLOOM_HOME") or Path.home() / ".layerloom").resolve()
+
+
+class Workspace:
+    """The projects under one folder. Ids from outside (an address, say) are checked before any path is made."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or home()
+
+    # --- places --------------------------------------------------------------------------------
+
+    def place(self, id: str) -> Path:
+        """The folder of a project. Raises WorkspaceError when `id` is no id or there is no such project."""
+        path = self.folder / "projects" / self._checked(id)
+        if not path.is_dir():
+            raise WorkspaceError("There is no such project in this workspace.")
+        return path
+
+    def runs_place(self, id: str) -> Path:
+        """The folder under which the project's runs lie."""
+        return self.place(id) / "runs"
+
+    @staticmethod
+    def _checked(id: str) -> str:
+        if not _ID.fullmatch(id):
+            raise WorkspaceError("There is no such project in this workspace.")
+        return id
+
+    def exists(self, id: str) -> bool:
+        """Whether there is a project of this id."""
+        return bool(_ID.fullmatch(id)) and (self.folder / "projects" / id).is_dir()
+
+    # --- projects ------------------------------------------------------------------------------
+
+    def create(self, project: Project) -> str:
+        """Store a new project; returns its id. Raises WorkspaceError when it cannot be written."""
+        id = secrets.token_hex(5)
+        try:
+            (self.folder / "projects" / id / "runs").mkdir(parents=True)
+        except OSError as error:
+            raise WorkspaceError(self._unwritable(error)) from None
+        self.save(id, project, 1)
+        return id
+
+    def projects(self) -> list[Entry]:
+        """All projects, the one changed last first."""
+        found = []
+        for path in self._folders():
+            meta = self._meta(path)
+            name = meta.get("name")
+            found.append(
+                Entry(
+                    path.name,
+                    name if isinstance(name, str) else self._name(path),
+                    self._time(meta.get("modified"), path),
+                    _size(path),
+                    sum(1 for p in _listed(path / "runs") if p.is_dir()),
+                )
+            )
+        return sorted(found, key=lambda e: -e.modified)
+
+    def latest(self) -> str | None:
+        """The id of the project changed last, None in an empty workspace."""
+        paths = self._folders()
+        return max(paths, key=lambda p: self._time(self._meta(p).get("modified"), p)).name if paths else None
+
+    def open(self, id: str) -> Opened:
+        """The project and its revision; its last good copy, with a notice, when its file is damaged.
+
+        Raises WorkspaceError when neither can be read.
+        """
+        path = self.place(id)
+        revision = self._meta(path).get("revision", 1)
+        revision = revision if isinstance(revision, int) else 1
+        try:
+            return Opened(id, files.load(path / "project.json"), revision)
+        except ProjectError as error:
+            problem = str(error).removeprefix(f"{path / 'project.json'}: ")
+        try:
+            project = files.load(path / "previous.json")
+        except ProjectError:
+            raise WorkspaceError(f"The project's file cannot be opened: {problem} It is kept in {path}.") from None
+        damaged = path / f"damaged-{int(time.time())}.json"
+        with contextlib.suppress(OSError):  # the damaged file stays where it is if it cannot be set aside
+            if (path / "project.json").exists():
+                os.replace(path / "project.json", damaged)
+        self.save(id, project, revision)
+        return Opened(
+            id,
+            project,
+            revision,
+            f"The project's file was damaged; its last good copy is open. The damaged one is kept as {damaged.name}.",
+        )
+
+    def save(self, id: str, project: Project, revision: int) -> None:
+        """Autosave. Raises WorkspaceError with a sentence when the disk is full or cannot be written."""
+        path = self.place(id)
+        try:
+            current = path / "project.json"
+            if current.exists():
+                with contextlib.suppress(FileNotFoundError):
+                    previous = path / "previous.json.part"
+                    previous.unlink(missing_ok=True)
+                    os.link(current, previous)
+                    os.replace(previous, path / "previous.json")
+            files.save(project, current)
+            meta = {**self._meta(path), "name": project.name, "revision": revision, "modified": time.time()}
+            write_atomically(path / "meta.json", json.dumps(meta).encode())
+        except OSError as error:
+            raise WorkspaceError(self._unwritable(error)) from None
+
+    def rename(self, id: str, name: str) -> None:
+        """Give a project another name (the open one is renamed in its document instead)."""
+        opened = self.open(id)
+        self.save(id, opened.project.replace(name=name[: files.MAX_NAME] or "untitled"), opened.revision + 1)
+
+    def duplicate(self, id: str) -> str:
+        """Copy a project without its runs; returns the copy's id."""
+        opened = self.open(id)
+        return self.create(opened.project.replace(name=f"{opened.project.name} copy"[: files.MAX_NAME]))
+
+    def delete(self, id: str) -> None:
+        """Move a project with its runs to the trash. Raises WorkspaceError while it trains."""
+        path = self.place(id)
+        if any(run.state.status in LIVE for run in list_runs(path / "runs")):
+            raise WorkspaceError("This project is training. Stop the training before deleting it.")
+        try:
+            (self.folder / "trash").mkdir(exist_ok=True)
+            os.replace(path, self.folder / "trash" / id)
+        except OSError as error:
+            raise WorkspaceError(self._unwritable(error)) from None
+
+    def restore(self, id: str) -> None:
+        """Fetch a project back from the trash. Raises WorkspaceError when it is not there."""
+        try:
+            os.replace(self.folder / "trash" / self._checked(id), self.folder / "projects" / id)
+        except OSError:
+            raise WorkspaceError("The deleted project is no longer in the trash.") from None
+
+    # --- runs ----------------------------------------------------------------------------------
+
+    def runs(self, id: str) -> list[Run]:
+        """The project's runs, the oldest first."""
+        return list_runs(self.runs_place(id))
+
+    def run(self, id: str, run: str) -> Run | None:
+        """One run of a project; None when there is none of that id."""
+        return next((r for r in self.runs(id) if r.id == run), None)
+
+    def delete_run(self, id: str, run: str) -> None:
+        """Move a run to the trash. Raises WorkspaceError while it trains."""
+        found = self.run(id, run)
+        if found is None:
+            return
+        if found.state.status in LIVE:
+            raise WorkspaceError("This run is training. Stop it before deleting it.")
+        try:
+            (self.folder / "trash").mkdir(exist_ok=True)
+            os.replace(found.folder, self.folder / "trash" / f"{id}-{run}")
+        except OSError as error:
+            raise WorkspaceError(self._unwritable(error)) from None
+
+    def restore_run(self, id: str, run: str) -> None:
+        """Fetch a run back from the trash."""
+        target = self.runs_place(id) / Path(run).name
+        try:
+            os.replace(self.folder / "trash" / f"{id}-{target.name}", target)
+        except OSError:
+            raise WorkspaceError("The deleted run is no longer in the trash.") from None
+
+    # --- the lease: one tab writes --------------------------------------------------------------
+
+    def lease(self, id: str, tab: str, take: bool = False) -> Lease:
+        """Renew this tab's right to write, or say who has it; `take` takes it over."""
+        path = self.place(id) / "lease.json"
+        now = time.time()
+        try:
+            held = json.loads(path.read_bytes())
+            owner, beat = str(held["tab"]), float(held["time"])
+        except (OSError, ValueError, KeyError, TypeError):
+            owner, beat = "", 0.0
+        if owner not in ("", tab) and now - beat < LEASE_SECONDS and not take:
+            return Lease(False, "This project is open in another tab. Here you can look; take over to edit.")
+        if owner != tab or now - beat > LEASE_SECONDS / 6:
+            with contextlib.suppress(OSError):  # a full disk must not stop the only tab from working
+                write_atomically(path, json.dumps({"tab": tab, "time": now}).encode())
+        return Lease(True)
+
+    # --- small things ---------------------------------------------------------------------------
+
+    def _folders(self) -> list[Path]:
+        found = [p for p in _listed(self.folder / "projects") if p.is_dir() and _ID.fullmatch(p.name)]
+        return [p for p in found if (p / "project.json").exists() or (p / "previous.json").exists()]
+
+    @staticmethod
+    def _meta(path: Path) -> dict[str, Any]:
+        try:
+            data = json.loads((path / "meta.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    @staticmethod
+    def _name(path: Path) -> str:
+        try:
+            return files.load(path / "project.json").name
+        except ProjectError:
+            return path.name
+
+    @staticmethod
+    def _time(value: Any, path: Path) -> float:
+        return float(value) if isinstance(value, (int, float)) else path.stat().st_mtime
+
+    def _unwritable(self, error: OSError) -> str:
+        return (
+            f"{self.folder} cannot be written ({error.strerror or error}). "
+            "Free some space or choose another folder with LAYERLOOM_HOME; until then your edits stay in this browser."
+        )
+
+
+def _listed(path: Path) -> list[Path]:
+    try:
+        return [*path.iterdir()]
+    except OSError:
+        return []
+
+
+def _size(path: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):  # replaced this moment
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
+
+
+def empty_trash(folder: Path, older_than: float = 30 * 86400.0) -> None:
+    """Remove what has been in the trash for longer than so many seconds."""
+    for path in _listed(folder / "trash"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > older_than:
+                shutil.rmtree(path)
