@@ -132,11 +132,11 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> type[Optimizer]:
-    """The optimizer called `name`. Raises LookupError with a sentence when there is none."""
+    """The optimizer called `name`. Raises KeyError with a sentence when there is none."""
     try:
         return _known[name]
     except KeyError:
-        raise LookupError(f"There is no optimizer called {name!r}; there are {', '.join(_known)}.") from None
+        raise KeyError(f"There is no optimizer called {name!r}; there are {', '.join(_known)}.") from None
 
 
 def register(optimizer: type[Optimizer]) -> type[Optimizer]:

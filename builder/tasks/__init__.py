@@ -55,17 +55,17 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> type[Task]:
-    """The task of this name. Raises LookupError with a sentence when there is none."""
+    """The task of this name. Raises KeyError with a sentence when there is none."""
     found = _own().get(name) or _registered.get(name)
     if found is None:
-        raise LookupError(f"There is no task called {name!r}; there are {', '.join(names())}.")
+        raise KeyError(f"There is no task called {name!r}; there are {', '.join(names())}.")
     return found
 
 
 def find_loss(task: type[Task] | Task, name: str) -> type[Loss]:
-    """The loss of this name among those the task offers. Raises LookupError with a sentence."""
+    """The loss of this name among those the task offers. Raises KeyError with a sentence."""
     for loss in task.losses:
         if loss.name == name:
             return loss
     offered = ", ".join(loss.name for loss in task.losses)
-    raise LookupError(f"The task {task.name} offers no loss called {name!r}; it offers {offered}.")
+    raise KeyError(f"The task {task.name} offers no loss called {name!r}; it offers {offered}.")

@@ -42,7 +42,7 @@ def classification_loss(outputs: Tensor, labels: Tensor, loss: dict[str, Any]) -
             return F.multi_margin_loss(outputs, labels, p=loss["p"], margin=loss["margin"], weight=weight)
         case "focal":
             logs = F.log_softmax(outputs, dim=1).gather(1, labels[:, None]).squeeze(1)
-            return -((1 - logs.exp()) ** loss["gamma"] * logs).mean()
+            return torch.mean(-((1 - logs.exp()) ** loss["gamma"]) * logs)
         case "nll":
             return F.nll_loss(outputs, labels, weight=weight)
         case _:
@@ -104,7 +104,9 @@ class _Weighted(Loss):
         count = len(self.custom_weights)
         classes = _classes(dataset)
         if self.class_weights == "custom" and count != classes:
-            return f"The loss has {count} custom weights, but the data has {classes} classes; give one number per class."
+            return (
+                f"The loss has {count} custom weights, but the data has {classes} classes; give one number per class."
+            )
         return None
 
 

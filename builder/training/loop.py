@@ -57,7 +57,9 @@ class Loop:
         self.make_batch, self.train_step, self.evaluate = make_batch, train_step, evaluate
         self.device = choose_device(training["device"])
         layout = torch.channels_last if training["channels_last"] else torch.preserve_format
-        self.networks = {slot: net.to(self.device, memory_format=layout) for slot, net in networks.items()}
+        self.networks = {slot: net.to(self.device) for slot, net in networks.items()}
+        for network in self.networks.values():
+            network.to(memory_format=layout)  # type: ignore[call-overload]
         self.splits = {name: {f: t.to(self.device) for f, t in split.items()} for name, split in splits.items()}
         self.optimizers = {slot: self._optimizer(slot, settings["optimizer"][slot]) for slot in networks}
         self.rates = {slot: optimizer.param_groups[0]["lr"] for slot, optimizer in self.optimizers.items()}
@@ -171,7 +173,7 @@ class Loop:
         samples = len(next(iter(self.splits[split].values())))
         size = self.training["evaluation_batch"] or self.batch_size
         with torch.no_grad(), self._autocast():
-            for index in torch.arange(samples, device=self.device).split(size):
+            for index in torch.split(torch.arange(samples, device=self.device), size):
                 losses, metrics, count = self.evaluate(self.networks, self._batch(split, index), self.settings)
                 total += count
                 for kind, values in (("losses", losses), ("metrics", metrics)):

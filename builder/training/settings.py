@@ -28,7 +28,12 @@ class TrainingSettings(Declared):
         0.1, min=0, max=1, help="For the step and exponential schedules: what the learning rate is multiplied by."
     )
     warmup: int = setting(
-        0, min=0, max=1_000_000, label="warm-up", unit="steps", help="In how many steps the learning rate rises to full."
+        0,
+        min=0,
+        max=1_000_000,
+        label="warm-up",
+        unit="steps",
+        help="In how many steps the learning rate rises to full.",
     )
     clip_norm: float = setting(
         0.0, min=0, label="clip gradients at", help="The largest norm of all gradients together; 0 leaves them alone."
@@ -41,11 +46,17 @@ class TrainingSettings(Declared):
         help="Stop early after so many epochs without a better validation score; 0 trains all epochs.",
     )
     evaluation_batch: int = setting(
-        0, min=0, max=1_000_000, label="evaluation batch", help="Samples at a time in validation; 0 takes the batch size."
+        0,
+        min=0,
+        max=1_000_000,
+        label="evaluation batch",
+        help="Samples at a time in validation; 0 takes the batch size.",
     )
     seed: int = setting(0, min=0, max=2**31 - 1, help="The start of all random numbers; the same seed, the same curve.")
     device: str = setting(
-        "auto", choices=("auto", "cpu", "cuda", "mps"), help="Where to compute; auto takes a graphics card if there is one."
+        "auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+        help="Where to compute; auto takes a graphics card if there is one.",
     )
     threads: int = setting(
         1,
@@ -59,5 +70,7 @@ class TrainingSettings(Declared):
         help="bfloat16 halves memory traffic and is faster on hardware made for it, at fewer digits.",
     )
     channels_last: bool = setting(
-        False, label="channels last", help="Keep pictures with their channels last in memory; often faster for convolutions."
+        False,
+        label="channels last",
+        help="Keep pictures with their channels last in memory; often faster for convolutions.",
     )
