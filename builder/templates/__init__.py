@@ -1,0 +1,50 @@
+"""Starter projects: files of this folder, which open as any project does. They are test cases too."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import project
+from builder.project import Project
+
+_FOLDER = Path(__file__).parent
+_ORDER = (
+    *("mlp", "lenet", "lenet5", "resnet_digits", "lstm_digits"),
+    *("alexnet", "vgg11", "vgg16", "googlenet", "inception_v1"),
+    *("resnet18", "resnet34", "resnet50", "resnet20_cifar"),
+)
+"""The order in which a course meets them; other files come after these."""
+
+
+@dataclass(frozen=True)
+class About:
+    """A starter project's card: a sentence and the family it is listed under."""
+
+    name: str
+    text: str
+    family: str
+
+
+def names() -> tuple[str, ...]:
+    """The names of the starter projects, in the order of a course."""
+    found = {path.stem for path in _FOLDER.glob("*.json")}
+    return (*(n for n in _ORDER if n in found), *sorted(found.difference(_ORDER)))
+
+
+def load(name: str) -> Project:
+    """The starter project of this name. Raises KeyError when there is none."""
+    return project.load(_path(name))
+
+
+def about(name: str) -> About:
+    """What its card says. Raises KeyError when there is no such starter project."""
+    told = json.loads(_path(name).read_bytes()).get("about", {})
+    return About(name, told.get("text", ""), told.get("family", ""))
+
+
+def _path(name: str) -> Path:
+    if name not in names():
+        raise KeyError(f"There is no starter project called {name!r}. Known are {', '.join(names())}.")
+    return _FOLDER / f"{name}.json"
