@@ -11,6 +11,8 @@ Names are loaded when they are first used, so that `import builder` is quick.
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,12 +53,22 @@ __all__ = [
 ]
 
 
+class _Package(types.ModuleType):
+    """This package: a submodule named like a function (compile, source, export) does not take its place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
         return importlib.import_module(f"builder.{name}")
     if name in _HOMES:
         found = getattr(importlib.import_module(_HOMES[name]), name)
-        # the submodule of the same name has just been set as an attribute; the function takes its place
         globals()[name] = found
         return found
     raise AttributeError(f"module 'builder' has no attribute {name!r}")

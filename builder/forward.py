@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from blocks.base import Call
 
 WIDTH = 88
-"""The longest line that is written where it can be helped: the default of ruff and Black."""
+"""The longest statement that is nested."""
 DEPTH = 3
+"""The most calls in one statement."""
 CHAIN = ("x", "out", "h", "y")
 
 

@@ -43,6 +43,11 @@ def free(wanted: Iterable[str], taken: Container[str]) -> str:
     return f"{name}{number}"
 
 
+def is_size(argument: str) -> bool:
+    """Whether an argument says how wide a layer is; such come first, and without their name."""
+    return argument.endswith(("channels", "features"))
+
+
 def docstring(text: str) -> str:
     """The text as it can stand between triple quotes: printable, no quote or backslash that ends it."""
     shown = "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -22,6 +22,7 @@ from builder import forward, names
 from builder.graph import Graph, UnknownBlock
 from builder.project import Project
 from builder.shapes import Inferred, Inner, infer, module_class
+from builder.structure import is_input, is_output
 
 RESERVED = ("self", "nn", "torch", "F", "Tensor")
 """Names the text itself uses."""
@@ -99,7 +100,7 @@ def _title(body: _Body) -> str:
     inputs = ", ".join(f"{i} {names.size(body.shapes[i])}" for i in body.inputs)
     outputs = ", ".join(names.size(body.shapes[o]) for o in body.outputs)
     total = sum(s.inferred.parameters for s in body.steps)
-    return f"{inputs} → {outputs}, {total:,} parameters."
+    return f"From {inputs} to {outputs}; {total:,} parameters."
 
 
 def _class_names(groups: list[list[_Body]], taken: set[str]) -> list[str]:
@@ -173,8 +174,10 @@ def _network(graph: Graph) -> _Body:
         inferred = infer(block, tuple(shapes[s] for s in sources))
         shapes[id] = inferred.shape
         inner.append(Inner(names.identifier(id), block, sources, inferred))
-    inputs = tuple(n.id for n in graph.nodes if n.id in order and _is_input(n.block))
-    outputs = tuple(n.id for n in graph.nodes if _is_output(n.block))
+    inputs = tuple(n.id for n in graph.nodes if is_input(n))
+    outputs = tuple(n.id for n in graph.nodes if is_output(n))
+    if not inputs or not outputs:
+        raise ValueError(f"The network has no {'output' if inputs else 'input'}; add one.")
     return _body(None, inputs, [i for i in inner if i.id not in inputs], outputs, {i: shapes[i] for i in inputs})
 
 
@@ -207,16 +210,6 @@ def _body(
         else:
             same[item.id] = sources[0]
     return _Body(block, inputs, steps, tuple(same.get(o, o) for o in outputs), shapes)
-
-
-def _is_input(block: Any) -> bool:
-    return block.source_shape() is not None
-
-
-def _is_output(block: Any) -> bool:
-    """Whether the block is one that ends a network: neither an input, nor a module."""
-    cls = type(block)
-    return cls.layer is Block.layer and cls.template is Block.template and cls.source_shape is Block.source_shape
 
 
 # --- one class per kind of composite -------------------------------------------------------------
@@ -252,6 +245,7 @@ def _grouped(name: str, uses: list[_Body]) -> Class:
     """The class of all these uses; sets each use's `call`."""
     lifted: dict[tuple[str, ...], Argument] = {}
     values: dict[str, list[Any]] = {}
+    taken = {*RESERVED}
     block = uses[0].block
     assert block is not None
     settings = {s.name: tuple(repr(getattr(use.block, s.name)) for use in uses) for s in block.settings()}
@@ -260,8 +254,10 @@ def _grouped(name: str, uses: list[_Body]) -> Class:
         """The argument for a position whose constants differ; equal vectors share one."""
         key = tuple(map(repr, vector))
         if key not in lifted:
-            wanted = next((s for s, held in settings.items() if held == key), parameter)
-            free = names.free([wanted, f"{id}_{parameter}"], {*RESERVED, *values})
+            setting = [name for name, held in settings.items() if held == key]
+            qualified = [f"{id}_{parameter.split('_')[-1]}", f"{id}_{parameter}"]
+            free = names.free([*setting, parameter, *qualified], taken | (settings.keys() - setting))
+            taken.add(free)
             lifted[key] = Argument(free, _annotation(vector))
             values[free] = vector
         return forward.Name(lifted[key].name)
@@ -271,9 +267,10 @@ def _grouped(name: str, uses: list[_Body]) -> Class:
         first = steps[0]
         call = _merge([s.call for s in steps], "", functools.partial(lift, id=first.id))
         layers.append(Layer(first.id, call, first.sources, first.inferred.shape, first.inferred.flops))
+    arguments = tuple(sorted(lifted.values(), key=lambda a: not names.is_size(a.name)))
     for i, use in enumerate(uses):
-        use.call = Call(name, **{argument: vector[i] for argument, vector in values.items()})
-    return _class(name, block.help or f"{block.label}.", tuple(lifted.values()), uses[0], tuple(layers))
+        use.call = Call(name, **{a.name: values[a.name][i] for a in arguments})
+    return _class(name, block.help or f"{block.label}.", arguments, uses[0], tuple(layers))
 
 
 def _merge(values: list[Any], parameter: str, lift: Callable[[list[Any], str], Any]) -> Any:

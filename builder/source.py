@@ -16,9 +16,12 @@ from typing import Any
 from blocks import modules
 from blocks.base import Call
 from builder import names
-from builder.forward import WIDTH, Name, Statement
+from builder.forward import Name, Statement
 from builder.plan import Class, Layer, Plan, plan
 from builder.project import Project
+
+WIDTH = 120
+"""The longest line, as in this project's own files."""
 
 Lines = list[tuple[str, tuple[str, ...]]]
 """Lines of a class, each with the ids of the layers it belongs to."""
@@ -126,9 +129,11 @@ def _class(cls: Class, network: bool, styles: dict[str, int]) -> Lines:
     arguments = ["self", *(f"{a.name}: {a.type}" for a in cls.arguments)]
     lines += [("", ())] + [(line, ()) for line in _signature("__init__", arguments, "None")]
     lines.append(("        super().__init__()", ()))
+    shapes = {layer.id: layer.shape for layer in cls.layers}
     for layer in cls.layers:
-        shape = f"  # {names.size(layer.shape)}" if network else ""
-        lines += [(line, (layer.id,)) for line in _assignment(layer, shape, styles)]
+        changed = network and shapes.get(layer.sources[0]) != layer.shape
+        comment = f"  # {names.size(layer.shape)}" if changed else ""
+        lines += [(line, (layer.id,)) for line in _assignment(layer, comment, styles)]
     result = "Tensor" if cls.outputs == 1 else f"tuple[{', '.join(['Tensor'] * cls.outputs)}]"
     arguments = ["self", *(f"{name}: Tensor" for name in cls.inputs)]
     lines += [("", ())] + [(line, ()) for line in _signature("forward", arguments, result)]
@@ -208,9 +213,7 @@ def render(value: Any) -> str:
 def _positional(name: str, planned: Plan) -> int:
     """How many arguments of a class are given by position: sizes, or all where names make lines too long."""
     arguments = planned.classes[name].arguments
-    sizes = 0
-    while sizes < len(arguments) and arguments[sizes].name.endswith(("channels", "features")):
-        sizes += 1
+    sizes = sum(names.is_size(a.name) for a in arguments)
     for cls in planned.classes.values():
         for layer in cls.layers:
             line = f"        self.{layer.id} = {render(_styled(layer.call, {name: sizes}))}  # 999×99×99"
