@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,10 +34,13 @@ def fetch(
     (``~/.layerloom`` unless set), then at each mirror in turn, twice. A download that broke off goes
     on where it stopped. Raises ValueError with a sentence when a file cannot be had.
     """
+    import os
     import time
 
     import pooch
     import requests
+
+    pooch.get_logger().setLevel("WARNING")  # progress is told by the caller's own means
 
     cache = Path(os.environ.get("LAYERLOOM_HOME") or "~/.layerloom").expanduser() / "data" / name
     found: dict[str, Path] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ def find_upload(file: str, folder: Path | None) -> Path:
 
     `file` is the sha256 of the content and ".zip"; a file with another content is not accepted.
     """
+    import os
     import re
 
     if not file:

@@ -87,7 +87,7 @@ def _picture_shape(dataset: Dataset) -> tuple[int, int, int]:
 def _as_sample(pixels: Array, dataset: Dataset) -> Array:
     """Pixels uint8 (C, H, W) at the data set's size, with a sample dimension, without channels for rows."""
     shape = dataset.fields()["image"].shape
-    image = resize(torch.from_numpy(np.ascontiguousarray(pixels)).unsqueeze(0), shape[-2], shape[-1])
+    image = resize(torch.from_numpy(pixels.copy()).unsqueeze(0), shape[-2], shape[-1])
     result: Array = (image if len(shape) == 3 else image.squeeze(1)).numpy()
     return result
 

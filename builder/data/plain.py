@@ -6,7 +6,6 @@ themselves. A data set lists those it needs in `helpers`, the ones they call fir
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
@@ -60,6 +59,8 @@ def take_splits(
 
 def check_memory(count: int, channels: int, height: int, width: int) -> None:
     """Refuse pictures that would not fit into three quarters of this machine's memory."""
+    import os
+
     needed = count * channels * height * width
     if not hasattr(os, "sysconf"):
         return  # Windows does not tell without further libraries

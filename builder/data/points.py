@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ def load_spirals(
     count, classes = settings["samples"], settings["classes"]
     label = torch.arange(count) % classes
     radius = torch.sqrt(torch.rand(count, generator=generator)) * 0.95 + 0.05
-    angle = 2 * math.pi * (settings["turns"] * radius + label / classes)
+    angle = 2 * torch.pi * (settings["turns"] * radius + label / classes)
     point = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
     point += settings["noise"] * torch.randn(count, 2, generator=generator)
     return take_splits({"point": point, "label": label}, settings)
@@ -35,7 +34,7 @@ def load_moons(
     generator = torch.Generator().manual_seed(settings["seed"])
     count = settings["samples"]
     label = torch.arange(count) % 2
-    angle = math.pi * torch.rand(count, generator=generator)
+    angle = torch.pi * torch.rand(count, generator=generator)
     upper = torch.stack([torch.cos(angle) - 0.5, torch.sin(angle) - 0.25], dim=1)
     lower = torch.stack([0.5 - torch.cos(angle), 0.25 - torch.sin(angle)], dim=1)
     point = torch.where(label.unsqueeze(1) == 0, upper, lower)
@@ -51,7 +50,7 @@ def load_circles(
     count, classes = settings["samples"], settings["classes"]
     label = torch.arange(count) % classes
     radius = (label + 1) / classes
-    angle = 2 * math.pi * torch.rand(count, generator=generator)
+    angle = 2 * torch.pi * torch.rand(count, generator=generator)
     point = torch.stack([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
     point += settings["noise"] * torch.randn(count, 2, generator=generator)
     return take_splits({"point": point, "label": label}, settings)
