@@ -177,7 +177,7 @@ function RunningDot({ state }: { state: string }): ReactElement | null {
 function Body({ id, network, state, annotation, height }: { id: string; network: string; state: string; annotation: NodeAnnotation | undefined; height: number }): ReactElement {
   const image = useThumbnail(network, id);
   const live = useLive((l) => isActive(l.run.status));
-  if (state === "error" || state === "waiting") return <div className="block-body hatched" style={{ height }} />;
+  if (state === "waiting" || (state === "error" && !annotation?.shape)) return <div className="block-body hatched" style={{ height }} />;
   if (image) return <img className={`block-body thumb ${live ? "live" : ""}`} style={{ height }} src={image} alt={`Feature maps of ${id}`} draggable={false} data-testid={`thumb-${id}`} />;
   return (
     <div className="block-body" style={{ height }}>
@@ -195,7 +195,7 @@ function Foot({ state, annotation, unknown }: { state: string; annotation: NodeA
   const parameters = annotation?.parameters ?? 0;
   const counted = parameters > 0 ? short(parameters) : "";
   const plain = annotation?.shape ? shapeText(annotation.shape) : "";
-  const text = annotation?.caption || (plain.length + counted.length <= 13 ? plain : "");
+  const text = annotation?.caption || (plain.length + counted.length <= 11 ? plain : "");
   return (
     <div className="block-foot">
       <span className="foot-text" title={text}>{text}</span>

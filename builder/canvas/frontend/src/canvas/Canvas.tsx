@@ -9,6 +9,7 @@ import {
   type ReactFlowInstance,
   SelectionMode,
   useReactFlow,
+  useStore,
   useStoreApi,
 } from "@xyflow/react";
 import { type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -65,6 +66,8 @@ function Flow(): ReactElement {
   const readOnly = useReadOnly();
   const flow = useReactFlow<BlockFlowNode, WireFlowEdge>();
   const store = useStoreApi<BlockFlowNode, WireFlowEdge>();
+  // From afar only names and pictures can be read: the rest is left out, which also keeps large networks quick.
+  const far = useStore((s) => s.transform[2] < 0.5);
   const pane = useRef<HTMLDivElement>(null);
   const foundRef = useRef(found);
   foundRef.current = found;
@@ -175,7 +178,7 @@ function Flow(): ReactElement {
   );
 
   return (
-    <div className="flow" ref={pane} tabIndex={-1}>
+    <div className={far ? "flow far" : "flow"} ref={pane} tabIndex={-1}>
       <ReactFlow<BlockFlowNode, WireFlowEdge>
         nodes={nodes}
         edges={edges}

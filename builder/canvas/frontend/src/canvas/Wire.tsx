@@ -16,7 +16,7 @@ export const Wire = memo(function Wire({ id, source, target, sourceX, sourceY, t
   const state = useValue(app.host, (h) => {
     const nodes = h.annotations?.networks[network]?.nodes;
     if (nodes?.[target]?.state === "error" && shape && h.annotations?.problems.some((p) => p.node === target && p.network === network && p.severity === "error")) return "bad";
-    if (nodes?.[source]?.state === "error" || nodes?.[source]?.state === "waiting") return "waiting";
+    if (nodes?.[source] && !shape) return "waiting";
     return "";
   });
   const drop = useUi((u) => u.dropWire === id);

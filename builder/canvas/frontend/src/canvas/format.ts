@@ -42,7 +42,7 @@ export function clock(seconds: number): string {
 export function settingsLine(settings: Record<string, unknown>, specs: readonly { name: string; kind: string }[]): string {
   const sized = specs.filter((s) => s.kind === "size" && settings[s.name] != null);
   const parts: string[] = [];
-  const first = sized[0] ?? specs.find((s) => (s.kind === "int" || s.kind === "ints") && settings[s.name] != null) ?? specs.find((s) => s.kind === "float");
+  const first = sized[0] ?? specs.find((s) => (s.kind === "int" || s.kind === "ints") && settings[s.name] != null) ?? (specs.length === 1 ? specs.find((s) => s.kind === "float") : undefined);
   if (first) {
     const value = settings[first.name];
     if (Array.isArray(value)) parts.push(value.join("×"));

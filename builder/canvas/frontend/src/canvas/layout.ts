@@ -195,7 +195,7 @@ export function needsLayout(network: NetworkJson): boolean {
 
 const PAD = 18;
 const TITLE = 40;
-const INNER_W = 96;
+const INNER_W = 108;
 const INNER_H = 66;
 
 setInnerLayout((inner: InnerJson[]): InnerPicture => {
