@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builder.training.job import prepare
 
 import builder
-from builder.training import checkpoint, client, control, run
+from builder.training import checkpoint, client, control, evaluate, run
 from builder.training.client import Launcher
+from builder.training.job import prepare
 from builder.training.run import Run, State
 
 ROOT = Path(__file__).resolve().parents[1]
-EPOCHS = 4
+EPOCHS = 2
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +114,21 @@ def test_a_run_leaves_everything_behind(curve: dict[str, np.ndarray], launcher: 
     probe = found.probe()
     assert probe is not None
     assert probe.maps()
-    results = found.results()
-    assert results is not None
+    matrix = evaluate.confusion(folder)
+    assert matrix is not None
+    counted = found.results()
+    assert counted is not None
+    right = counted.arrays["sample/label"] == counted.arrays["sample/prediction"]
+    assert matrix.trace() == right.sum()
+    assert matrix.sum() == len(right)
+    pictures = np.zeros((2, 1, 28, 28), dtype=np.uint8)
+    said = evaluate.predict(folder, {"image": pictures})
+    assert said["probability"].shape == (2, 10)
+    np.testing.assert_allclose(said["probability"].sum(1), 1, rtol=1e-5)
+    maps = evaluate.maps(folder, {"image": pictures}, ("network", "conv1"))
+    assert maps.maps()["conv1"].shape == (6, 28, 28)
+    with pytest.raises(ValueError, match="field"):
+        evaluate.predict(folder, {"picture": pictures})
     assert state.expected_loss == pytest.approx(np.log(10))
     assert state.first_loss == curve["loss/loss"][0]
     wait_for_exit(folder)
@@ -340,13 +353,13 @@ def test_one_worker_per_run(launcher: Launcher, folder: Path) -> None:
 
 def test_a_diverging_run_stops_and_offers_a_smaller_rate(launcher: Launcher, tmp_path: Path) -> None:
     project = builder.templates.load("lenet5")
-    optimizer = {"network": builder.project.Choice("SGD", {"lr": 1e6})}
+    optimizer = {"network": builder.project.Choice("SGD", {"lr": 1000.0})}
     made = run.new_run_folder(tmp_path)
     prepare(project.replace(training={**project.training, "threads": 1}, optimizer=optimizer), made)
     launcher.start(made)
     state = failed(made)
     assert f"at step {state.step} in epoch {state.epoch}" in state.message
-    assert state.suggestion == {"lr": pytest.approx(1e5)}
+    assert state.suggestion == {"lr": pytest.approx(100.0)}
     assert not np.isfinite(Run(made).steps()["loss/loss"][-1])
     assert Run(made).steps()["step"][-1] == state.step
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import builder.compile
 import builder.data
 import builder.project
 import builder.tasks
+from builder.compile import compile as compile_project
 from builder.data.base import Dataset
 from builder.training import checkpoint, looking, probes
 from builder.training.checkpoint import CheckpointError
@@ -66,7 +66,7 @@ def _open(folder: Path, path: Path) -> Trained:
     task = builder.tasks.find(project.task.name).from_settings(project.task.settings)
     # Compiling draws the initial weights; the server's random numbers are left as they are.
     with torch.random.fork_rng([]):
-        networks = builder.compile.compile(project)
+        networks = compile_project(project)
     for slot, weights in checkpoint.load_weights(path).items():
         try:
             networks[slot].load_state_dict(weights)

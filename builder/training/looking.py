@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import builder.source
 from builder.data.base import Dataset, Split, Splits
 from builder.project import Project
+from builder.source import generate
 from builder.tasks.base import Task
 from builder.training import probes
 from builder.training.probes import Sources
@@ -39,7 +39,7 @@ def sources(
     grid, bounds = _grid(dataset, inputs, splits, device)
     return Sources(
         inputs=inputs,
-        modules=builder.source.generate(project).modules,
+        modules=generate(project).modules,
         make_batch=make_batch,
         count=_count(split),
         results=task_view(task.results, settings),

@@ -94,7 +94,8 @@ class Session:
 
     def _explain(self, error: Exception) -> tuple[str, dict[str, Any]]:
         where = f"in step {self.state.step + 1}" if self.state.step else "before the first step"
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+        text = said.strip().splitlines()[0] if said.strip() else type(error).__name__
         memory = isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text
         if memory:
             size = self._batch_size()
@@ -199,7 +200,6 @@ class Session:
         state = self.state
         state.step, state.epoch = record["step"], record["epoch"]
         state.losses, state.metrics = record["losses"], record["metrics"]
-        state.lr = self.loop.learning_rate()
         if self.reporter.history is not None:
             self.reporter.history.add(record, state.lr)
         if state.first_loss is None:
@@ -208,6 +208,7 @@ class Session:
         for name, value in state.losses.items():
             if not math.isfinite(value):
                 self._diverged(name, value)
+        state.lr = self.loop.learning_rate()  # that of the next step
         self._clock()
 
     def _diverged(self, name: str, value: float) -> None:

@@ -17,10 +17,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from builder.training.job import prepare
-
 import builder
 from builder.training import client, run
+from builder.training.job import prepare
 
 
 def main(template: str = "lenet5", repeats: int = 5) -> None:

@@ -21,12 +21,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 import torch.nn.functional as F
-from builder.training.job import prepare
 from torch import Tensor, nn
 
 import builder
 from builder.project import Choice
 from builder.training import client, run
+from builder.training.job import prepare
 
 BATCH = 64
 
