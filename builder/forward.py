@@ -14,6 +14,7 @@ import keyword
 from dataclasses import dataclass
 
 from blocks.base import Call
+from builder import names
 
 WIDTH = 88
 """The longest statement that is nested."""
@@ -61,8 +62,11 @@ class _Line:
 def variables(inputs: tuple[str, ...], steps: list[Step]) -> dict[str, str]:
     """The variable of each input: its own name, or `x` where that is a keyword (the port "in")."""
     taken = {s.id for s in steps} | set(inputs)
-    plain = next(name for name in (*CHAIN, "inputs") if name not in taken)
-    return {i: plain if keyword.iskeyword(i) else i for i in inputs}
+    found: dict[str, str] = {}
+    for name in inputs:
+        found[name] = names.free([*CHAIN, "input"], taken) if keyword.iskeyword(name) else name
+        taken.add(found[name])
+    return found
 
 
 def statements(inputs: dict[str, str], steps: list[Step], outputs: tuple[str, ...]) -> tuple[Statement, ...]:

@@ -183,6 +183,8 @@ def _wrapped(head: str, value: Any, tail: str, indent: int) -> list[str]:
     line = f"{head}{render(value)}{tail}"
     if len(line) <= WIDTH or not isinstance(value, Call) or not (value.args or value.kwargs):
         return [line]
+    if head.strip() and len(f"{head}{value.target}(") > WIDTH:
+        return [f"{head}(", *_wrapped(" " * (indent + 4), value, "", indent + 4), f"{' ' * indent}){tail}"]
     lines = [f"{head}{value.target}("]
     deeper = " " * (indent + 4)
     for key, item in [*((None, a) for a in value.args), *value.kwargs.items()]:

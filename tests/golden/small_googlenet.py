@@ -1,0 +1,89 @@
+"""small GoogLeNet: a network in PyTorch, drawn with Layerloom."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Concatenate(nn.Module):
+    """Its inputs side by side along one dimension of the sample (0 is the channel)."""
+
+    def __init__(self, dim: int = 0) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return torch.cat(inputs, self.dim + 1 if self.dim >= 0 else self.dim)
+
+
+class Inception(nn.Module):
+    """Looks with several filter sizes at once and puts all answers side by side; 1×1 convolutions keep it cheap."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        ch1x1: int,
+        ch3x3_reduce: int,
+        ch3x3: int,
+        ch5x5_reduce: int,
+        ch5x5: int,
+        pool_proj: int,
+    ) -> None:
+        super().__init__()
+        self.branch1_conv = nn.Conv2d(in_channels, ch1x1, kernel_size=1, bias=False)
+        self.branch1_bn = nn.BatchNorm2d(ch1x1, eps=0.001)
+        self.branch1_relu = nn.ReLU()
+        self.branch2a_conv = nn.Conv2d(in_channels, ch3x3_reduce, kernel_size=1, bias=False)
+        self.branch2a_bn = nn.BatchNorm2d(ch3x3_reduce, eps=0.001)
+        self.branch2a_relu = nn.ReLU()
+        self.branch2b_conv = nn.Conv2d(ch3x3_reduce, ch3x3, kernel_size=3, padding=1, bias=False)
+        self.branch2b_bn = nn.BatchNorm2d(ch3x3, eps=0.001)
+        self.branch2b_relu = nn.ReLU()
+        self.branch3a_conv = nn.Conv2d(in_channels, ch5x5_reduce, kernel_size=1, bias=False)
+        self.branch3a_bn = nn.BatchNorm2d(ch5x5_reduce, eps=0.001)
+        self.branch3a_relu = nn.ReLU()
+        self.branch3b_conv = nn.Conv2d(ch5x5_reduce, ch5x5, kernel_size=5, padding=2, bias=False)
+        self.branch3b_bn = nn.BatchNorm2d(ch5x5, eps=0.001)
+        self.branch3b_relu = nn.ReLU()
+        self.branch4_pool = nn.MaxPool2d(3, stride=1, padding=1, ceil_mode=True)
+        self.branch4_conv = nn.Conv2d(in_channels, pool_proj, kernel_size=1, bias=False)
+        self.branch4_bn = nn.BatchNorm2d(pool_proj, eps=0.001)
+        self.branch4_relu = nn.ReLU()
+        self.concat = Concatenate()
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch1_relu = self.branch1_relu(self.branch1_bn(self.branch1_conv(x)))
+        out = self.branch2a_relu(self.branch2a_bn(self.branch2a_conv(x)))
+        branch2b_relu = self.branch2b_relu(self.branch2b_bn(self.branch2b_conv(out)))
+        out = self.branch3a_relu(self.branch3a_bn(self.branch3a_conv(x)))
+        branch3b_relu = self.branch3b_relu(self.branch3b_bn(self.branch3b_conv(out)))
+        x = self.branch4_pool(x)
+        branch4_relu = self.branch4_relu(self.branch4_bn(self.branch4_conv(x)))
+        return self.concat(branch1_relu, branch2b_relu, branch3b_relu, branch4_relu)
+
+
+class SmallGoogLeNet(nn.Module):
+    """From image 1×28×28 to 10; 55,114 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 32, kernel_size=3, padding=1, bias=False)  # 32×28×28
+        self.bn1 = nn.BatchNorm2d(32)
+        self.relu1 = nn.ReLU()
+        self.pool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # 32×14×14
+        self.inception1 = Inception(32, 16, 16, 24, 4, 8, 8)  # 56×14×14
+        self.inception2 = Inception(56, 32, 32, 48, 8, 24, 16)  # 120×14×14
+        self.pool2 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # 120×7×7
+        self.inception3 = Inception(120, 48, 24, 52, 4, 12, 16)  # 128×7×7
+        self.pool = nn.AdaptiveAvgPool2d(1)  # 128×1×1
+        self.flatten = nn.Flatten()  # 128
+        self.dropout = nn.Dropout(0.2)
+        self.fc = nn.Linear(128, 10)  # 10
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.relu1(self.bn1(self.conv1(image)))
+        x = self.pool1(x)
+        x = self.inception1(x)
+        x = self.pool2(self.inception2(x))
+        x = self.flatten(self.pool(self.inception3(x)))
+        x = self.dropout(x)
+        return self.fc(x)
