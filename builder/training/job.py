@@ -13,13 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import builder.compile
 import builder.data
 import builder.project
-import builder.source
 from builder import optimizers, tasks
+from builder.compile import instantiate, write
 from builder.data.base import Dataset, Progress, Splits
 from builder.project import Project
+from builder.source import generate
 from builder.tasks.base import Loss, Task
 from builder.training import looking
 from builder.training.loop import Loop
@@ -122,7 +122,7 @@ def prepare(project: Project, folder: str | os.PathLike[str]) -> Path:
             file.write(bytes(4096))
     except OSError as error:
         raise OSError(f"The run folder {folder} cannot be written ({error.strerror or error}).") from error
-    builder.compile.write(builder.source.generate(project), folder)
+    write(generate(project), folder)
     # The project's file comes last: a folder that has it is a whole one.
     builder.project.save(project, folder / PROJECT_FILE)
     return folder
@@ -173,10 +173,10 @@ class Job:
         self.splits = _load(self.dataset, folder_of_data, progress)
         self.settings = self.task.prepare(self.splits, settings(self.project))
         # From here on the exported train.py does the same: the seed right before the weights are drawn.
-        generated = builder.source.generate(self.project)
-        path = builder.compile.write(generated, self.folder)
+        generated = generate(self.project)
+        path = write(generated, self.folder)
         torch.manual_seed(self.training.seed)
-        self.networks = builder.compile.instantiate(path, generated.classes)
+        self.networks = instantiate(path, generated.classes)
         self._rehearse()
         self.loop = Loop(
             self.networks,
