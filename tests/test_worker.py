@@ -353,7 +353,7 @@ def test_one_worker_per_run(launcher: Launcher, folder: Path) -> None:
 
 def test_a_diverging_run_stops_and_offers_a_smaller_rate(launcher: Launcher, tmp_path: Path) -> None:
     project = builder.templates.load("lenet5")
-    optimizer = {"network": builder.project.Choice("SGD", {"lr": 1000.0})}
+    optimizer = {"network": builder.project.Choice("SGD", {"lr": 1000.0, "weight_decay": 1.0})}
     made = run.new_run_folder(tmp_path)
     prepare(project.replace(training={**project.training, "threads": 1}, optimizer=optimizer), made)
     launcher.start(made)
