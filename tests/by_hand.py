@@ -1,5 +1,6 @@
 """Small projects put together in code, for tests of training and export."""
 
+import itertools
 from typing import Any
 
 import blocks
@@ -15,7 +16,7 @@ def block(name: str, **settings: Any) -> Block:
 def chain(*nodes: tuple[str, Block]) -> Graph:
     """Nodes one after the other, each joined to the next one's first port."""
     made = tuple(Node(id, b) for id, b in nodes)
-    edges = tuple(Edge(a.id, "out", b.id, b.block.ports()[0].name) for a, b in zip(made, made[1:]))
+    edges = tuple(Edge(a.id, "out", b.id, b.block.ports()[0].name) for a, b in itertools.pairwise(made))
     return Graph(made, edges)
 
 

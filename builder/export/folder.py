@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -192,14 +193,11 @@ def _pt2(network: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
 
 
 def _onnx(network: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
+    if any(find_spec(package) is None for package in ("onnx", "onnxscript")):
         raise ExportError(
             "ONNX needs two more packages; install them with: pip install onnx onnxscript. "
             "All other files of the export were written."
-        ) from error
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(_program(network, inputs), inputs, path, dynamo=True, external_data=False, verbose=False)

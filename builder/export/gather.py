@@ -77,11 +77,7 @@ class Gathered:
             return
         if isinstance(statement, ast.Import) and alias.name.partition(".")[0] in OWN:
             raise GatherError(f"a plain function uses the module {alias.name}; import its functions by name")
-        single: ast.Import | ast.ImportFrom
-        if isinstance(statement, ast.Import):
-            single = ast.Import([alias])
-        else:
-            single = ast.ImportFrom(statement.module, [alias], 0)
+        single = _single(statement, alias)
         self._once(name, ast.unparse(single))
         self.imports[name] = single
 
@@ -152,6 +148,22 @@ def _globals_used(tree: ast.AST, module: ModuleType) -> list[str]:
 def _owner(statement: ast.Import | ast.ImportFrom) -> str:
     name = statement.module if isinstance(statement, ast.ImportFrom) else statement.names[0].name
     return (name or "").partition(".")[0]
+
+
+def _single(statement: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.Import | ast.ImportFrom:
+    if isinstance(statement, ast.Import):
+        return ast.Import([alias])
+    return ast.ImportFrom(statement.module, [alias], 0)
+
+
+def separate_imports(source: str) -> dict[str, ast.Import | ast.ImportFrom]:
+    """Top-level imports of a text, a statement for each name."""
+    found = {}
+    for statement in ast.parse(source).body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            for alias in statement.names:
+                found[alias.asname or alias.name.partition(".")[0]] = _single(statement, alias)
+    return found
 
 
 def import_lines(statements: Iterable[ast.Import | ast.ImportFrom]) -> str:

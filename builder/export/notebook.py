@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from typing import Any
 
+from builder.export.gather import import_lines, separate_imports
 from builder.export.script import Script
 from builder.project import Project
 
@@ -22,7 +25,7 @@ def draw(records):
     clear_output(wait=True)
     steps = [r for r in records if "split" not in r]
     checks = [r for r in records if r.get("split") == "validation"]
-    figure, axes = plt.subplots(1, 2, figsize=(11, 3.5))
+    _, axes = plt.subplots(1, 2, figsize=(11, 3.5))
     for axis, kind in zip(axes, ("losses", "metrics")):
         if not steps[0][kind]:
             continue
@@ -50,11 +53,17 @@ SAVE = 'save_weights(loop, Path("weights.safetensors"))'
 def notebook(project: Project, model: str, script: Script) -> str:
     """The text of train.ipynb; `model` is the text of model.py."""
     functions, _, _ = script.main.partition("\n\n\ndef main()")
+    network, imports = _without_imports(model)
+    imports |= script.imports
+    body = "\n\n\n".join([network, script.settings, script.data, script.task, script.loop, functions])
+    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
     cells = [
-        _text(f"# {' '.join(project.name.split())}\n\nA network drawn with Layerloom, and its training in plain PyTorch."),
-        _code(script.imports),
+        _text(
+            f"# {' '.join(project.name.split())}\n\nA network drawn with Layerloom, and its training in plain PyTorch."
+        ),
+        _code(import_lines(statement for name, statement in imports.items() if name in used)),
         _text("## The network"),
-        _code(model.rstrip()),
+        _code(network),
         _text("## Settings"),
         _code(script.settings),
         _text("## Data"),
@@ -80,6 +89,17 @@ def notebook(project: Project, model: str, script: Script) -> str:
         "nbformat_minor": 5,
     }
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
+
+
+def _without_imports(source: str) -> tuple[str, dict[str, ast.Import | ast.ImportFrom]]:
+    """The text without its imports, which a notebook has in one place, and the imports."""
+    gone: set[int] = set()
+    for statement in ast.parse(source).body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            gone.update(range(statement.lineno, (statement.end_lineno or statement.lineno) + 1))
+    kept = [line for number, line in enumerate(source.splitlines(), start=1) if number not in gone]
+    text = re.sub(r"\n{4,}", "\n\n\n", "\n".join(kept)).strip()
+    return text, separate_imports(source)
 
 
 def _text(text: str) -> dict[str, Any]:

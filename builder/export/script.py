@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from blocks.base import Declared
 from builder import optimizers
-from builder.export.gather import Gathered, import_lines
+from builder.export.gather import Gathered, import_lines, separate_imports
 from builder.project import Project
 from builder.source import generate, render
 from builder.training.job import parts, settings
@@ -24,7 +23,7 @@ WIDTH = 120
 class Script:
     """A training script in pieces, which train.py and the notebook join in their own ways."""
 
-    imports: str
+    imports: dict[str, ast.Import | ast.ImportFrom]
     settings: str
     data: str
     task: str
@@ -37,7 +36,7 @@ class Script:
     def text(self, docstring: str) -> str:
         """The whole train.py."""
         pieces = [
-            f'"""{docstring}"""\n\nfrom __future__ import annotations\n\n{self.imports}\n',
+            f'"""{docstring}"""\n\nfrom __future__ import annotations\n\n{import_lines(self.imports.values())}\n',
             f"from model import {', '.join(sorted(set(self.classes.values())))}\n",
             f"# --- what you may want to change {'-' * 65}\n\n{self.settings}\n\n",
             f"# --- data {'-' * 88}\n\n\n{self.data}\n\n",
@@ -68,9 +67,8 @@ def script(project: Project) -> Script:
     head, _, main = body.partition("\n\n\n")
     for placeholder, name in names.items():
         main = main.replace(f"__{placeholder}__", name)
-    statements = [s for s in ast.parse(head).body if isinstance(s, (ast.Import, ast.ImportFrom))]
     return Script(
-        imports=import_lines([*gathered.imports.values(), *statements]),
+        imports={**gathered.imports, **separate_imports(head)},
         settings=_settings(project, chosen),
         data=gathered.text(data),
         task=gathered.text(task),
@@ -140,7 +138,6 @@ def _items(values: dict[str, Any], declared: type[Declared] | None, indent: int)
     return lines
 
 
-@functools.cache
 def _meanings(declared: type[Declared]) -> dict[str, str]:
     return {s.name: " or ".join(map(str, s.choices)) if s.choices else s.help.rstrip(".") for s in declared.settings()}
 
