@@ -18,6 +18,11 @@ export function listen(root: HTMLElement): () => void {
   const skip = (e: Event): boolean => !ours || !root.isConnected || typing(e.composedPath()[0]);
 
   const keydown = (e: KeyboardEvent): void => {
+    const field = e.composedPath()[0];
+    if (e.key === "Escape" && inside(e) && typing(field) && (field as Element).closest(".inspector")) {
+      viewport.focusCanvas(); // back from the settings to the blocks
+      return;
+    }
     if (skip(e) || e.defaultPrevented) return;
     if (handle(e, root)) {
       e.preventDefault();
@@ -124,7 +129,8 @@ function handle(e: KeyboardEvent, root: HTMLElement): boolean {
       if (focusedNode && focusedNode !== one) doc.select([focusedNode]);
       if (!focusedNode && !one) return false;
       requestAnimationFrame(() => {
-        const field = root.querySelector<HTMLElement>(".inspector .group-of-settings input, .inspector .group-of-settings button.toggle, .inspector input");
+        const settings = root.querySelector<HTMLElement>(".group-of-settings :is(input, select, .toggle)");
+        const field = settings ?? root.querySelector<HTMLElement>(".inspector input");
         field?.focus();
         if (field instanceof HTMLInputElement) field.select();
       });

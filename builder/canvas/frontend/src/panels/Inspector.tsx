@@ -125,7 +125,7 @@ function NameField({ node, disabled }: { node: NodeJson; disabled: boolean }): R
           onChange={(e) => setText(e.currentTarget.value)}
           onKeyDown={(e) => {
             if (e.key === "Enter") e.currentTarget.blur();
-            if (e.key === "Escape") { setText(node.id); requestAnimationFrame(() => viewport.focusCanvas()); }
+            if (e.key === "Escape") setText(node.id);
           }}
           onBlur={() => { if (!bad && text !== node.id) rename(node.id, text); else setText(node.id); }}
         />
