@@ -12,7 +12,7 @@ import torch
 from blocks.base import SettingError, setting
 from builder.data.base import Field, split_sizes
 from builder.data.download import file_hash
-from builder.data.image_zip import decode_picture, sort_pictures
+from builder.data.image_zip import decode_picture, small_entries, sort_pictures
 from builder.data.picture_settings import SizedPictures
 from builder.data.plain import augment, check_memory, picture_batch, stratified_split
 
@@ -54,7 +54,7 @@ def load_image_folder(
     images: dict[str, list[np.ndarray[Any, Any]]] = {}
     labels: dict[str, list[int]] = {}
     with zipfile.ZipFile(path) as archive:
-        entries = {entry.filename: entry for entry in archive.infolist() if entry.file_size <= 100_000_000}
+        entries = small_entries(archive)
         places = sort_pictures(list(entries))
         check_memory(len(places), 1 if colour == "grey" else 3, size, size)
         for done, (name, (split, label)) in enumerate(places.items()):
@@ -113,6 +113,7 @@ class ImageFolder(SizedPictures):
         augment,
         picture_batch,
         file_hash,
+        small_entries,
         sort_pictures,
         decode_picture,
         find_upload,

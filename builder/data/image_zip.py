@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 
 
+def small_entries(archive: Any) -> dict[str, Any]:
+    """The files of a zipfile.ZipFile that are read, by name: those of at most 100 MB unpacked."""
+    return {e.filename: e for e in archive.infolist() if not e.is_dir() and e.file_size <= 100_000_000}
+
+
 def sort_pictures(names: list[str]) -> dict[str, tuple[str, str]]:
     """Which split and class each picture of a zip belongs to, by its folders: name -> (split, class).
 
@@ -48,6 +53,8 @@ def decode_picture(content: bytes, size: int, colour: str, fit: str) -> np.ndarr
 
     try:
         opened = Image.open(io.BytesIO(content), formats=("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF"))
+    except Image.DecompressionBombError as error:
+        raise ValueError("it has too many pixels; at most 50 million are read") from error
     except Exception as error:  # decoders raise many kinds for a spoiled or hostile file; all mean the same
         raise ValueError("it is no picture, or of a kind that is not supported") from error
     width, height = opened.size

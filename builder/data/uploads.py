@@ -21,14 +21,12 @@ from typing import Any
 import numpy as np
 
 from builder.data.base import DataError, Progress
-from builder.data.image_zip import decode_picture, sort_pictures
+from builder.data.image_zip import decode_picture, small_entries, sort_pictures
 from builder.data.own_picture import OwnPicture, read_drawing, read_picture
 
 __all__ = ["OwnPicture", "Unreadable", "UploadReport", "inspect_zip", "read_drawing", "read_picture", "store"]
 
 MAX_FILES = 100_000
-MAX_FILE_BYTES = 100_000_000
-"""Of one picture's file, unpacked. `load_image_folder` holds the same bound."""
 MAX_TOTAL_BYTES = 4_000_000_000
 """Of all files together, unpacked."""
 MAX_RATIO = 100
@@ -135,8 +133,9 @@ def _inspect(archive: zipfile.ZipFile, progress: Progress | None) -> UploadRepor
     files = {entry.filename: entry for entry in entries if not entry.is_dir()}
     if not files:
         raise DataError("The zip file is empty. Pack one folder of pictures for each class.")
-    places = sort_pictures([name for name, entry in files.items() if entry.file_size <= MAX_FILE_BYTES])
-    unreadable = _left_out(files, set(places))
+    small = small_entries(archive)
+    places = sort_pictures(list(small))
+    unreadable = _left_out(files, small, places)
     counts: dict[str, Counter[str]] = {}
     sides: list[int] = []
     sums = np.zeros((2, 3))
@@ -211,7 +210,9 @@ def _refuse_danger(entries: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _left_out(files: dict[str, zipfile.ZipInfo], used: set[str]) -> list[Unreadable]:
+def _left_out(
+    files: dict[str, zipfile.ZipInfo], small: dict[str, zipfile.ZipInfo], used: dict[str, tuple[str, str]]
+) -> list[Unreadable]:
     """Files that are no pictures of a class, but for those that systems and archivers add."""
     found = []
     for name, entry in files.items():
@@ -220,8 +221,8 @@ def _left_out(files: dict[str, zipfile.ZipInfo], used: set[str]) -> list[Unreada
             continue
         if parts[-1].lower() in ("thumbs.db", "desktop.ini"):
             continue
-        if entry.file_size > MAX_FILE_BYTES:
-            reason = f"it has {entry.file_size / 1e6:.0f} MB; at most {MAX_FILE_BYTES / 1e6:.0f} MB are read"
+        if name not in small:
+            reason = f"it has {entry.file_size / 1e6:.0f} MB unpacked; at most 100 MB are read"
         elif sort_pictures([f"a/{parts[-1]}", "b/x.png"]).keys() != {f"a/{parts[-1]}", "b/x.png"}:
             reason = "it is not a kind of picture that is read (PNG, JPEG, BMP, GIF, WebP, TIFF)"
         else:
