@@ -527,8 +527,8 @@ def _part(scene: Scene) -> Iterator[Candidate]:
     else:
         slots = {}
         for slot, choice in project.optimizer.items():
-            cls = optimizers.find(choice.name if choice.name in optimizers.names() else "Adam")
-            slots[slot] = _choice(cls, choice.name, choice.settings)
+            chosen = optimizers.find(choice.name if choice.name in optimizers.names() else "Adam")
+            slots[slot] = _choice(chosen, choice.name, choice.settings)
         yield "Use the usual optimizer", [edits.set_part("optimizer", slots)]
         return
     for name in (current.name, *known.names()):

@@ -113,10 +113,7 @@ def look_up(project: Project, problems: list[Problem]) -> Parts:
     if task is not None:
         offered = {cls.name: cls for cls in task.losses}
 
-        def find(name: str) -> type[Loss]:
-            return offered[name]
-
-        loss = _declared(project.loss, "loss", find, lambda: tuple(offered), problems)
+        loss = _declared(project.loss, "loss", offered.__getitem__, lambda: tuple(offered), problems)
     for slot, choice in project.optimizer.items():
         _declared(choice, f"optimizer of {slot}", optimizers.find, optimizers.names, problems)
     training = None

@@ -1,0 +1,274 @@
+"""The panel of curves: loss and metric of this run, earlier runs laid over, and the list of runs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from builder import tasks
+from builder.training.run import LIVE, Run, State
+from builder.ui import state
+from builder.ui.views import plots
+
+HEIGHT = 232
+TICK = 0.5
+_OVERLAID = 4
+
+
+def panel() -> None:
+    """Draw the panel; the curves repeat by themselves while something trains."""
+    run = state.run()
+    if run is None:
+        st.info("No run yet. Press Train: the curves grow here while the network learns.", icon=":material/show_chart:")
+        return
+    left, right = st.columns([1, 4.2], gap="medium")
+    with left:
+        _runs(run)
+    with right:
+        _settings_row()
+        st.fragment(_curves, run_every=TICK if run.state.status in LIVE else None)(run.id)
+
+
+# --- the list of runs --------------------------------------------------------------------------------
+
+
+def _runs(current: Run) -> None:
+    listed = list(reversed(state.runs()))
+    names = {r.id: r for r in listed}
+    st.session_state["run_choice"] = current.id
+
+    def label(id: str) -> str:
+        found = names[id]
+        return f"{found.name} · {_score(found.state)}"
+
+    def choose() -> None:
+        state.choose_run(st.session_state["run_choice"])
+
+    st.selectbox("Run", [r.id for r in listed], key="run_choice", format_func=label, on_change=choose)
+    others = [r.id for r in listed if r.id != current.id]
+    if others:
+        chosen = st.multiselect(
+            "Lay over", others, key="overlaid", format_func=label, max_selections=_OVERLAID, placeholder="earlier runs"
+        )
+        for id in chosen:
+            _differences(current, names[id])
+    with st.popover("Name and note", width="stretch"):
+        _edit(current)
+
+
+def _edit(run: Run) -> None:
+    def rename() -> None:
+        run.name = st.session_state[f"name.{run.id}"].strip() or run.id
+
+    def note() -> None:
+        run.note = st.session_state[f"note.{run.id}"]
+
+    def delete() -> None:
+        state.workspace().delete_run(state.document().project_id, run.id)
+        st.session_state["deleted_run"] = run.id
+        state.choose_run(None)
+
+    st.text_input("Name", run.name, key=f"name.{run.id}", on_change=rename)
+    st.text_area("Note", run.note, key=f"note.{run.id}", on_change=note, placeholder="What did you try?")
+    st.button("Delete this run", on_click=delete, disabled=run.state.status in LIVE, icon=":material/delete:")
+
+
+def _differences(run: Run, other: Run) -> None:
+    differing = run.settings_diff(other)
+    told = [f"{_short(k)} {_value(b)} → {_value(a)}" for k, (a, b) in list(differing.items())[:4]]
+    more = f" and {len(differing) - 4} more" if len(differing) > 4 else ""
+    st.caption(f"**{other.name}**: " + ("; ".join(told) + more if told else "the same settings"))
+
+
+def _short(key: str) -> str:
+    return ".".join(part for part in key.split(".")[-2:] if part not in ("settings", "training"))
+
+
+def _value(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _score(now: State) -> str:
+    metrics = (now.test or now.validation).get("metrics") or {}
+    if metrics:
+        return _percent(next(iter(metrics.values())))
+    return now.status
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.1f} %"
+
+
+# --- the curves --------------------------------------------------------------------------------------
+
+
+def _settings_row() -> None:
+    places = st.columns([1.2, 1.1, 2, 2.4])
+    places[0].toggle("Log scale", key="log_scale")
+    places[1].toggle("By epoch", key="by_epoch", value=True)
+    places[2].slider(
+        "Smoothing",
+        0.0,
+        0.99,
+        0.9,
+        key="smoothing",
+        label_visibility="collapsed",
+        help="Running mean of the training curve",
+    )
+    if st.session_state.get("deleted_run"):
+
+        def back() -> None:
+            state.workspace().restore_run(state.document().project_id, st.session_state.pop("deleted_run"))
+
+        places[3].button("Undo: bring the deleted run back", on_click=back, type="tertiary")
+
+
+def _curves(id: str) -> None:
+    run = next((r for r in state.runs() if r.id == id), None)
+    if run is None:
+        return
+    now = run.state
+    steps, validation = run.steps(), run.validation()
+    if now.message:
+        _message(run, now)
+    overlaid = [r for r in state.runs() if r.id in st.session_state.get("overlaid", [])]
+    metric = _metric()
+    left, right = st.columns([1.1, 1], gap="medium")
+    with left:
+        st.markdown(
+            f"**Loss** &ensp; {_latest('train', steps, 'loss/loss')} &ensp; {_latest('validation', validation, 'loss/loss')}"
+        )
+        figure = _figure(
+            run, now, steps, validation, "loss/loss", overlaid, log=bool(st.session_state.get("log_scale"))
+        )
+        st.plotly_chart(figure, key="loss_chart", config=plots.CONFIG)
+    with right:
+        if metric is not None:
+            name, label = metric
+            column = f"metric/{name}"
+            test = (now.test.get("metrics") or {}).get(name)
+            told = "" if test is None else f" &ensp; test **{_percent(test)}**"
+            st.markdown(
+                f"**{label}** &ensp; {_latest('train', steps, column, True)} &ensp; {_latest('validation', validation, column, True)}{told}"
+            )
+            st.plotly_chart(
+                _figure(run, now, steps, validation, column, overlaid, percent=True),
+                key="metric_chart",
+                config=plots.CONFIG,
+            )
+
+
+def _message(run: Run, now: State) -> None:
+    show = st.error if now.status in ("failed", "lost") else st.info
+    show(now.message)
+    rate = now.suggestion.get("lr")
+    if now.status == "failed" and rate is not None:
+
+        def again() -> None:
+            state.launcher().resume(run.folder, rate)
+
+        st.button(f"Continue with a learning rate of {rate:g}", on_click=again, type="primary")
+
+
+def _metric() -> tuple[str, str] | None:
+    try:
+        metrics = tasks.find(state.document().project.task.name).metrics
+    except KeyError:
+        return None
+    return (metrics[0].name, metrics[0].label) if metrics else None
+
+
+def _latest(what: str, columns: dict[str, Any], name: str, percent: bool = False) -> str:
+    values = columns.get(name)
+    if values is None or not len(values):
+        return f"<span style='opacity:.6'>{what} –</span>" if False else f"{what} –"
+    value = float(np.nanmean(values[-20:])) if what == "train" else float(values[-1])
+    return f"{what} **{_percent(value) if percent else f'{value:.3f}'}**"
+
+
+def _axis(columns: dict[str, Any], now: State) -> Any:
+    """Steps, or epochs passed (steps of the run divided by the steps of one epoch)."""
+    steps = columns["step"].astype(float)
+    if st.session_state.get("by_epoch", True) and now.steps and now.epochs:
+        return steps * now.epochs / now.steps
+    return steps
+
+
+def _figure(
+    run: Run,
+    now: State,
+    steps: dict[str, Any],
+    validation: dict[str, Any],
+    column: str,
+    overlaid: list[Run],
+    log: bool = False,
+    percent: bool = False,
+) -> go.Figure:
+    figure = go.Figure()
+    amount = float(st.session_state.get("smoothing", 0.9))
+    for other, colour in zip(overlaid, plots.EARLIER, strict=False):
+        _add(figure, other, other.state, other.steps(), other.validation(), column, amount, colour, colour, faint=True)
+    _add(figure, run, now, steps, validation, column, amount, plots.BLUE, plots.ORANGE)
+    if column == "loss/loss" and now.expected_loss and now.first_loss is not None and math.isfinite(now.first_loss):
+        near = abs(now.first_loss - now.expected_loss) < 0.25 * now.expected_loss
+        figure.add_hline(y=now.expected_loss, line={"color": plots.GREEN, "width": 1, "dash": "dot"})
+        sign = "✓" if near else "– far off; look at the last layer and its scale"
+        figure.add_annotation(
+            xref="paper", yref="y", x=1, y=math.log10(now.expected_loss) if log else now.expected_loss, xanchor="right", yanchor="bottom",
+            text=f"expected at the start {now.expected_loss:.3f}, yours {now.first_loss:.3f} {sign}",
+            showarrow=False, font={"size": 11, "color": plots.GREEN},
+        )  # fmt: skip
+    by_epoch = st.session_state.get("by_epoch", True)
+    plots.layout(figure, HEIGHT)
+    total = now.epochs if by_epoch else now.steps
+    figure.update_xaxes(title="epoch" if by_epoch else "step", range=[0, max(total, 1)], autorange=False)
+    figure.update_yaxes(type="log" if log else "linear", tickformat=".0%" if percent else None)
+    return figure
+
+
+def _add(
+    figure: go.Figure,
+    run: Run,
+    now: State,
+    steps: dict[str, Any],
+    validation: dict[str, Any],
+    column: str,
+    amount: float,
+    train: str,
+    held_out: str,
+    faint: bool = False,
+) -> None:
+    if column in steps and len(steps[column]):
+        x, y = _axis(steps, now), steps[column]
+        if not faint:
+            raw_x, raw_y = plots.thinned(x, y)
+            figure.add_trace(
+                go.Scatter(
+                    x=raw_x, y=raw_y, mode="lines", line={"color": train, "width": 1}, opacity=0.28, hoverinfo="skip"
+                )
+            )
+        mean_x, mean_y = plots.thinned(x, plots.smoothed(y, amount))
+        figure.add_trace(
+            go.Scatter(
+                x=mean_x,
+                y=mean_y,
+                mode="lines",
+                name=f"{run.name}, train",
+                line={"color": train, "width": 1.5 if faint else 2},
+            )
+        )
+    if column in validation and len(validation[column]):
+        figure.add_trace(
+            go.Scatter(
+                x=_axis(validation, now),
+                y=validation[column],
+                mode="lines+markers",
+                name=f"{run.name}, validation",
+                line={"color": held_out, "width": 1.5, "dash": "dash"},
+                marker={"size": 3 if faint else 6, "symbol": "circle-open"},
+            )
+        )

@@ -1,0 +1,176 @@
+"""The panel of data: which set, how it is prepared, what it looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from blocks.base import SettingError
+from builder import data
+from builder.data import uploads, view
+from builder.data.base import DataError, Dataset
+from builder.ui import forms, state
+from builder.ui.views import pictures, plots
+
+UPLOADED = "image_folder"
+
+
+def panel() -> None:
+    """Draw the panel."""
+    left, middle, right = st.columns([1.25, 2.6, 1.35], gap="medium")
+    with left:
+        dataset = _choice()
+    if dataset is None:
+        return
+    missing = dataset.missing()
+    if missing:
+        middle.info(missing, icon=":material/upload_file:")
+        return
+    with middle:
+        looked = _looked(dataset)
+    if looked is None:
+        return
+    samples, statistics = looked
+    with middle:
+        _samples(samples)
+        told = ", ".join(
+            f"{name} {'×'.join(map(str, shape)) or 'one number'}" for name, shape in statistics.shapes.items()
+        )
+        st.caption(
+            f"Shapes: {told}. Values {statistics.minimum:.3g} to {statistics.maximum:.3g}, mean {statistics.mean:.3f}, "
+            f"standard deviation {statistics.std:.3f}; {statistics.size_in_memory / 1e6:.1f} MB in memory."
+        )
+    with right:
+        st.markdown("##### Samples per class")
+        st.plotly_chart(_counts(statistics, samples.class_names), key="class_counts", config=plots.CONFIG)
+        st.caption(" · ".join(f"{split} {count:,}" for split, count in statistics.sizes.items()))
+
+
+def _choice() -> Dataset | None:
+    project = state.document().project
+    names = list(data.names())
+    if project.data.name not in names:
+        st.error(f"There is no data set called {project.data.name!r}. Choose another one.")
+        names = [project.data.name, *names]
+    st.session_state["data.name"] = project.data.name
+
+    def choose() -> None:
+        cls = data.find(st.session_state["data.name"])
+        state.set_part(f"Use {cls.label}", "data", {"name": cls.name, "settings": cls().to_settings()})
+
+    st.selectbox("Data set", names, key="data.name", on_change=choose, format_func=_label)
+    cls = data.find(project.data.name) if project.data.name in data.names() else None
+    if cls is None:
+        return None
+    st.caption(cls.help)
+    if cls.name == UPLOADED:
+        _upload()
+
+    def changed(name: str, value: Any) -> None:
+        now = state.part("data")
+        state.set_part(f"Set {name}", "data", {**now, "settings": {**now["settings"], name: value}})
+
+    with st.expander("Preparation", expanded=False):
+        forms.form(cls, project.data.settings, f"data.{cls.name}", changed, hidden=("file", "counts", "mean", "std"))
+    try:
+        return cls.from_settings(project.data.settings)
+    except SettingError as error:
+        st.error(str(error))
+        return None
+
+
+def _label(name: str) -> str:
+    return data.find(name).label if name in data.names() else name
+
+
+def _upload() -> None:
+    file = st.file_uploader("Your pictures: a zip with one folder per class", type="zip", key="upload")
+    if file is None or st.session_state.get("uploaded") == file.file_id:
+        return
+    content = file.getvalue()
+    try:
+        report = uploads.inspect_zip(content)
+        name = uploads.store(content, state.workspace().folder)
+    except DataError as error:
+        st.error(str(error))
+        return
+    st.session_state["uploaded"] = file.file_id
+    for warning in report.warnings:
+        st.warning(warning)
+    if report.unreadable:
+        with st.expander(f"{len(report.unreadable)} files are left out"):
+            for item in report.unreadable[:50]:
+                st.text(str(item))
+    settings = data.find(UPLOADED).from_settings(report.settings(name)).to_settings()
+    state.set_part("Use your pictures", "data", {"name": UPLOADED, "settings": settings})
+    st.rerun()
+
+
+def _looked(dataset: Dataset) -> tuple[view.Samples, view.Statistics] | None:
+    bar = st.empty()
+
+    def progress(text: str, fraction: float) -> None:
+        bar.progress(min(1.0, max(0.0, fraction)), text)
+
+    try:
+        found = view.samples(dataset, 10, progress), view.statistics(dataset, progress)
+    except (DataError, ValueError, OSError) as error:
+        bar.error(str(error))
+        return None
+    bar.empty()
+    return found
+
+
+def _samples(samples: view.Samples) -> None:
+    st.markdown("##### Samples")
+    names = samples.class_names
+    if (
+        samples.kind == "points"
+        and samples.labels is not None
+        and samples.inputs.ndim == 2
+        and samples.inputs.shape[1] == 2
+    ):
+        st.plotly_chart(
+            plots.points(samples.inputs, samples.labels, names, 250), key="sample_points", config=plots.CONFIG
+        )
+    elif samples.inputs.ndim == 4:
+        shown = range(0, len(samples.inputs), max(1, len(samples.inputs) // 36))
+        cells = "".join(
+            f"<figure><img src='{pictures.url(samples.inputs[i])}' alt=''/><figcaption>{_caption(samples, i)}</figcaption></figure>"
+            for i in list(shown)[:36]
+        )
+        st.html(f"<style>{_GRID}</style><div class='samples'>{cells}</div>")
+    else:
+        columns: dict[str, Any] = {f"{i + 1}": samples.inputs[:12, i] for i in range(min(samples.inputs.shape[-1], 12))}
+        if samples.labels is not None:
+            columns["class"] = [_caption(samples, i) for i in range(min(12, len(samples.inputs)))]
+        st.dataframe(columns, height=230)
+
+
+def _caption(samples: view.Samples, i: int) -> str:
+    if samples.labels is None:
+        return ""
+    label = int(samples.labels[i])
+    text = samples.class_names[label] if label < len(samples.class_names) else str(label)
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+_GRID = """
+.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(46px, 1fr)); gap: 6px; }
+.samples figure { margin: 0; text-align: center; }
+.samples img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 4px; image-rendering: pixelated; background: #0b0d12; }
+.samples figcaption { font-size: 11px; opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+"""
+
+
+def _counts(statistics: view.Statistics, names: tuple[str, ...]) -> go.Figure:
+    figure = go.Figure()
+    colours = {"train": plots.BLUE, "validation": plots.ORANGE, "test": plots.GREY}
+    for split, counts in statistics.counts.items():
+        x = list(names[: len(counts)]) if len(names) <= 40 else list(range(len(counts)))
+        figure.add_trace(go.Bar(x=x, y=list(counts), name=split, marker_color=colours.get(split, plots.TEAL)))
+    plots.layout(figure, 220, barmode="stack")
+    figure.update_xaxes(type="category" if len(names) <= 40 else "linear")
+    return figure

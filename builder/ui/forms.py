@@ -1,0 +1,105 @@
+"""Forms made from declared settings. Fields show the document's values and send changes as commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from blocks.base import Declared, Setting, SettingError
+
+Changed = Callable[[str, Any], None]
+"""Called with a setting's name and its new, checked value (JSON)."""
+
+
+def form(
+    cls: type[Declared],
+    values: dict[str, Any],
+    key: str,
+    changed: Changed,
+    columns: int = 2,
+    hidden: tuple[str, ...] = (),
+    disabled: bool = False,
+) -> None:
+    """One field for every setting of `cls`, laid out in columns."""
+    shown = [s for s in cls.settings() if s.name not in hidden and s.kind != "texts"]
+    places = st.columns(columns)
+    for i, spec in enumerate(shown):
+        with places[i % columns]:
+            value = values.get(spec.name, spec.default)
+            field(spec, value, f"{key}.{spec.name}", changed, disabled)
+
+
+def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool = False) -> None:
+    """One setting's field. A value that does not fit is refused with a sentence and the old one stays."""
+    try:
+        value = spec.check(value)
+    except SettingError:
+        value = spec.default
+    st.session_state[key] = _shown(spec, value)  # the document is the truth, never the widget
+
+    def take() -> None:
+        try:
+            new = spec.check(_read(spec, st.session_state[key]))
+        except (SettingError, ValueError) as error:
+            st.toast(str(error), icon=":material/error:")
+            return
+        changed(spec.name, list(new) if isinstance(new, tuple) else new)
+
+    label = spec.label.replace("_", " ") + (f" ({spec.unit})" if spec.unit else "")
+    common: dict[str, Any] = {"key": key, "on_change": take, "help": spec.help or None, "disabled": disabled}
+    match spec.kind:
+        case "bool":
+            st.toggle(label, **common)
+        case "choice":
+            assert spec.choices is not None
+            st.selectbox(label, spec.choices, **common)
+        case "int" if not spec.optional:
+            low, high = (None if b is None else int(b) for b in (spec.min, spec.max))
+            st.number_input(label, min_value=low, max_value=high, step=1, **common)
+        case "float" if not spec.optional:
+            st.number_input(
+                label, min_value=_real(spec.min), max_value=_real(spec.max), step=_step(value), format="%g", **common
+            )
+        case _:
+            st.text_input(label, **common)
+
+
+def _real(bound: float | None) -> float | None:
+    return None if bound is None else float(bound)
+
+
+def _step(value: float) -> float:
+    """A step as large as the value's own scale, so that 0.001 moves by 0.001 and 0.9 by 0.1."""
+    if value == 0:
+        return 0.01
+    step = 1.0
+    while step > abs(value):
+        step /= 10
+    return max(step, 1e-10)
+
+
+def _shown(spec: Setting, value: Any) -> Any:
+    if spec.kind in ("bool", "choice") or (spec.kind in ("int", "float") and not spec.optional):
+        return value
+    if value is None:
+        return ""
+    return (
+        ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
+        if isinstance(value, tuple)
+        else str(value)
+    )
+
+
+def _read(spec: Setting, shown: Any) -> Any:
+    if not isinstance(shown, str) or spec.kind in ("choice", "text"):
+        return shown
+    parts = [p for p in shown.replace(";", ",").split(",") if p.strip()]
+    if not parts:
+        return None if spec.optional else []
+    try:
+        numbers = [float(p) if spec.kind in ("float", "floats") else int(p) for p in parts]
+    except ValueError:
+        raise ValueError(f"{spec.label} takes numbers, separated by commas; {shown!r} is none.") from None
+    return numbers[0] if spec.kind in ("int", "float") or (spec.kind == "size" and len(numbers) == 1) else numbers

@@ -1,0 +1,82 @@
+"""What the canvas is told while a network trains: the run's state and a thumbnail for every block."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+from builder import data, structure, tasks
+from builder.project import Project
+from builder.training.run import Run, State
+from builder.training.snapshot import Snapshot
+from builder.ui.views import pictures
+
+Json = dict[str, Any]
+
+
+def run_json(run: Run | None, state: State | None) -> Json:
+    """A run's state as the canvas takes it."""
+    if run is None or state is None:
+        return {"id": None, "status": "none"}
+    told = state.to_json()
+    names = ("status", "epoch", "epochs", "step", "steps", "seconds_left", "message", "lr", "losses", "metrics")
+    metrics = (state.test or state.validation).get("metrics") or state.metrics
+    return {"id": run.id, **{name: told[name] for name in names}, "metrics": {k: float(v) for k, v in metrics.items()}}
+
+
+def input_fields(project: Project) -> dict[str, dict[str, str]]:
+    """For every network, which field of the data each of its input nodes reads."""
+    try:
+        dataset = data.find(project.data.name).from_settings(project.data.settings)
+        task = tasks.find(project.task.name).from_settings(project.task.settings)
+    except (KeyError, ValueError):
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for slot in task.slots:
+        if slot in project.networks:
+            nodes = [n.id for n in project.networks[slot].nodes if structure.is_input(n)]
+            found[slot] = dict(zip(nodes, (name for name, _ in task.inputs(dataset, slot)), strict=False))
+    return found
+
+
+def thumbnails(project: Project, probe: Snapshot) -> dict[str, dict[str, str]]:
+    """A data URL for every node path of every network that the probe has seen."""
+    samples = probe.part("sample")
+    found: dict[str, dict[str, str]] = {}
+    for network, graph in project.networks.items():
+        pictured = {path: pictures.url(pictures.thumbnail(_plain(a))) for path, a in probe.maps(network).items()}
+        for id, field in input_fields(project).get(network, {}).items():
+            if field in samples:
+                pictured[id] = pictures.url(pictures.sample_picture(_plain(samples[field])))
+        answer = probe.part("prediction").get("probability")
+        for node in graph.nodes:
+            if structure.is_output(node) and answer is not None and answer.shape[-1] <= 40:
+                pictured[node.id] = pictures.url(pictures.bars(_plain(answer).reshape(-1)))
+        found[network] = pictured
+    return found
+
+
+def probe_json(project: Project, probe: Snapshot) -> Json:
+    """Which sample is shown, its class, and what the network says of it."""
+    prediction = probe.part("prediction")
+    names: tuple[str, ...] = ()
+    with contextlib.suppress(KeyError, ValueError):  # the data has been changed to something unknown meanwhile
+        names = data.find(project.data.name).from_settings(project.data.settings).class_names()
+    told: Json = {"sample": probe.info.get("sample"), "label": None, "prediction": None}
+    answer = prediction.get("probability")
+    if answer is not None and answer.size:
+        best = int(np.argmax(answer))
+        told["prediction"] = f"{_name(names, best)} ({100 * float(answer.reshape(-1)[best]):.0f} %)"
+    if "label" in prediction:
+        told["label"] = _name(names, int(prediction["label"].reshape(-1)[0]))
+    return told
+
+
+def _name(names: tuple[str, ...], number: int) -> str:
+    return names[number] if 0 <= number < len(names) else str(number)
+
+
+def _plain(array: Any) -> Any:
+    return np.asarray(array, dtype=np.float32)

@@ -1,0 +1,166 @@
+"""The page: the editor on top, live data beside it, and the chosen panel below."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from builder import templates, validate
+from builder.canvas.component import assets, catalogue_json, editor, feed, gallery_item
+from builder.training.run import LIVE
+from builder.ui import actions, code, curves, data, download, inside, live, objective, results, state
+from builder.workspace import WorkspaceError
+
+EDITOR = "editor"
+TICK = 0.4
+"""Seconds between two pictures of a training; 1.5 a second are promised."""
+IDLE = 2.0
+
+_STYLE = """
+<style>
+header[data-testid="stHeader"] { display: none; }
+.stMainBlockContainer, .block-container { padding: 0 0 24px 0 !important; max-width: none !important; }
+.stApp [data-testid="stVerticalBlock"] { gap: 0.55rem; }
+.st-key-below { padding: 0 16px; }
+.st-key-quiet { position: absolute; width: 1px; height: 1px; overflow: hidden; }
+.stApp [data-testid="stStatusWidget"] { display: none; }
+.stTabs [data-baseweb="tab-list"] { gap: 1.1rem; }
+.stApp [data-stale="true"] { opacity: 1 !important; transition: none !important; }
+.stApp h5 { padding: 0.1rem 0 0.2rem; font-size: 0.95rem; }
+</style>
+"""
+
+_PANELS: dict[str, Callable[[], None]] = {
+    "Data": data.panel,
+    "Loss & optimizer": objective.panel,
+    "Curves": curves.panel,
+    "Inside": inside.panel,
+    "Results": results.panel,
+    "Code": code.panel,
+    "Export": download.panel,
+}
+
+
+def page() -> None:
+    """Draw everything. Called once per script run."""
+    st.set_page_config(page_title="Layerloom", page_icon=":material/stacks:", layout="wide")
+    st.html(_STYLE)
+    try:
+        document = state.document()
+    except WorkspaceError as error:
+        st.error(str(error))
+        st.stop()
+    _warm(document.project.data.name, document.project.data.settings)
+    st.session_state.setdefault(state.PANEL, "Data")
+    with st.container(key="quiet"):
+        assets(catalogue_json(), _gallery())
+    editor({**document.data(), "projects": _projects(), "gallery": [], "steps": _steps()}, EDITOR, _received)
+    with st.container(key="below"):
+        _live()
+        tabs = st.tabs(list(state.PANELS), key=state.PANEL, on_change="rerun")
+        for name, tab in zip(state.PANELS, tabs, strict=True):
+            if tab.open:
+                with tab:
+                    _PANELS[name]()
+
+
+def _received() -> None:
+    """A snapshot has come from the browser: take it in, then do what was asked for."""
+    snapshot = (st.session_state.get(EDITOR) or {}).get("snap")
+    if not snapshot:
+        return
+    for action in state.document().ingest(snapshot):
+        try:
+            actions.do(action)
+        except (WorkspaceError, ValueError, OSError, RuntimeError) as error:
+            state.document().tell(str(error), "error")
+
+
+# --- beside the document ---------------------------------------------------------------------------
+
+
+@st.cache_data(show_spinner=False)
+def _gallery() -> list[dict[str, Any]]:
+    cards = []
+    for name in templates.names():
+        project, about = templates.load(name), templates.about(name)
+        parameters = sum(validate.inspect(project).parameters.values())
+        cards.append(gallery_item(name, project, about=about.text, group=about.family, parameters=parameters))
+    return cards
+
+
+def _projects() -> list[dict[str, Any]]:
+    return [
+        {"id": e.id, "name": e.name, "modified": e.modified, "size": e.size, "runs": e.runs}
+        for e in state.workspace().projects()
+    ]
+
+
+def _steps() -> dict[str, str]:
+    """One line for each of the four steps: data, loss, train (the architecture is the canvas itself)."""
+    project = state.document().project
+    parts = validate.look_up(project, [])
+    found = {}
+    if parts.dataset is not None:
+        sizes = parts.dataset.size_hint()
+        told = f", {sizes['train']:,} to train" if sizes and "train" in sizes else ""
+        found["data"] = f"{parts.dataset.label}{told}"
+    if parts.loss is not None:
+        optimizer = next(iter(project.optimizer.values()), None)
+        rate = "" if optimizer is None else f", {optimizer.name} at {optimizer.settings.get('lr', 0.001):g}"
+        found["loss"] = f"{parts.loss.label}{rate}"
+    if parts.training is not None:
+        found["train"] = f"{parts.training.epochs} epochs, batches of {parts.training.batch_size}"
+    return found
+
+
+@functools.lru_cache(maxsize=4)
+def _warmed(name: str, settings: str) -> None:
+    import json
+
+    state.launcher().ready({"name": name, "settings": json.loads(settings)})
+
+
+def _warm(name: str, settings: dict[str, Any]) -> None:
+    """Keep a training process warm, with the project's data if that needs no download."""
+    import json
+
+    if name:
+        _warmed(name, json.dumps(settings, sort_keys=True))
+
+
+# --- live --------------------------------------------------------------------------------------------
+
+
+def _live() -> None:
+    """The feed repeats by itself, faster while something trains; nothing else of the page runs again for it."""
+    run = state.run()
+    running = run is not None and run.state.status in LIVE
+    st.fragment(_feed, run_every=TICK if running else IDLE)(running)
+
+
+def _feed(was_running: bool) -> None:
+    document = state.document()
+    could_write = not document.read_only
+    if document.hold() != could_write or document.refresh_read_only():
+        st.rerun(scope="app")
+    run = state.run()
+    now = None if run is None else run.state
+    told: dict[str, Any] = {"run": live.run_json(run, now)}
+    if run is not None:
+        probe = run.probe()
+        if probe is not None:
+            key = (run.id, probe.info.get("time"))
+            if st.session_state.get("thumbnails_of") != key:
+                st.session_state["thumbnails_of"] = key
+                st.session_state["thumbnails"] = live.thumbnails(document.project, probe)
+                st.session_state["probe"] = live.probe_json(document.project, probe)
+            told |= {"thumbnails": st.session_state["thumbnails"], "probe": st.session_state["probe"]}
+    else:
+        told["thumbnails"] = {}
+    feed(told, "feed")
+    if was_running != (now is not None and now.status in LIVE):
+        st.rerun(scope="app")

@@ -1,0 +1,277 @@
+"""The server's half of the document: snapshots come in, annotations and commands go out.
+
+The document in the browser is the project. Python never edits a snapshot; what it wants changed it
+sends as a command, a list of project edits with its own number, which the browser applies as one
+undoable step and acknowledges. Until then Python applies the command to what it shows. This file
+knows no page; `builder.ui.page` connects it to Streamlit.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from blocks.base import Block
+from builder import edits, validate
+from builder.graph import UnknownBlock
+from builder.problems import Edit
+from builder.project import Project, ProjectError, from_json, to_json
+from builder.shapes import Inner, size
+from builder.validate import NodeReport, Report
+from builder.workspace import Workspace, WorkspaceError
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something the person asked for in the canvas, to be done once."""
+
+    name: str
+    args: Json
+
+
+@dataclass
+class Notice:
+    """A sentence shown on top of the canvas; `id` tells a new one from one that was closed."""
+
+    id: int
+    kind: str
+    text: str
+
+
+@dataclass
+class Document:
+    """One open project as this server session knows it."""
+
+    workspace: Workspace
+    project_id: str
+    project: Project
+    rev: int
+    saved_rev: int
+    gen: int = 1
+    sid: str = field(default_factory=lambda: secrets.token_hex(6))
+    tab: str = ""
+    read_only: bool = False
+    lease_message: str = ""
+    selection: Json = field(default_factory=lambda: {"network": "network", "nodes": []})
+    commands: list[Json] = field(default_factory=list)
+    notice: Notice | None = None
+    _ack: int = 0
+    _ack_action: int = 0
+    _command: int = 0
+    _notices: int = 0
+    _mounted: bool = False
+    _raw: Json | None = None
+    _base: Project | None = None
+    _report: tuple[Project, Report] | None = None
+
+    @classmethod
+    def open(cls, workspace: Workspace, project_id: str, gen: int = 1) -> Document:
+        """Open a stored project. Raises WorkspaceError."""
+        opened = workspace.open(project_id)
+        document = cls(workspace, project_id, opened.project, opened.revision, opened.revision, gen)
+        document._base = opened.project
+        if opened.notice:
+            document.tell(opened.notice, "warning")
+        return document
+
+    # --- from the browser ----------------------------------------------------------------------
+
+    def ingest(self, snapshot: Json) -> list[Action]:
+        """Take in a snapshot; returns the actions not seen before. Stale snapshots are only acknowledged."""
+        self._ack = (
+            max(self._ack, int(snapshot.get("seq", 0))) if snapshot.get("tab") == self.tab else int(snapshot["seq"])
+        )
+        self.tab = str(snapshot.get("tab", ""))
+        if snapshot.get("project_id") == self.project_id and int(snapshot.get("gen", 0)) >= self.gen:
+            self._take(snapshot)
+        return self._actions(snapshot)
+
+    def _take(self, snapshot: Json) -> None:
+        self._mounted = True
+        self.selection = snapshot.get("selection") or self.selection
+        seen = int(snapshot.get("ack_cmd", 0))
+        before = len(self.commands)
+        self.commands = [c for c in self.commands if c["seq"] > seen]
+        if not self.hold() or self.read_only:
+            return
+        raw = snapshot["project"]
+        if raw == self._raw and len(self.commands) == before:
+            return
+        try:
+            base = from_json(raw)
+        except ProjectError as error:
+            self.tell(f"The canvas sent a project that cannot be read: {error}", "error")
+            return
+        self._raw, self._base = raw, base
+        self.rev = int(snapshot.get("rev", 0))
+        self._replay()
+        self.save()
+
+    def _replay(self) -> None:
+        project = self._base or self.project
+        for command in self.commands:
+            try:
+                project = edits.apply(project, command["edits"])
+            except edits.EditError:
+                continue  # the person has removed what it was meant for; the browser will say so too
+        self.project = project
+
+    def _actions(self, snapshot: Json) -> list[Action]:
+        fresh = [a for a in snapshot.get("actions", []) if int(a["id"]) > self._ack_action]
+        if fresh:
+            self._ack_action = max(int(a["id"]) for a in fresh)
+        return [Action(str(a["name"]), dict(a.get("args") or {})) for a in fresh]
+
+    # --- saving and the right to write -----------------------------------------------------------
+
+    def save(self) -> None:
+        """Autosave; a full disk becomes a notice, since the browser keeps every edit too."""
+        if self._base is None or self.rev == self.saved_rev:
+            return
+        try:
+            self.workspace.save(self.project_id, self._base, self.rev)
+            self.saved_rev = self.rev
+            if self.notice is not None and self.notice.kind == "disk":
+                self.notice = None
+        except WorkspaceError as error:
+            if self.notice is None or self.notice.kind != "disk":
+                self.tell(str(error), "disk")
+
+    def hold(self, take: bool = False) -> bool:
+        """Renew this tab's lease, or take it over; returns whether this tab may write."""
+        if not self.tab:
+            return True
+        try:
+            lease = self.workspace.lease(self.project_id, self.tab, take)
+        except WorkspaceError as error:
+            self.tell(str(error), "error")
+            return False
+        if lease.mine and self.read_only:
+            self.reload()
+        self.read_only, self.lease_message = not lease.mine, lease.message
+        return lease.mine
+
+    def reload(self) -> None:
+        """Show what is on disk: another tab may have written it."""
+        opened = self.workspace.open(self.project_id)
+        self.project = self._base = opened.project
+        self.rev = self.saved_rev = opened.revision
+        self._raw = None
+        self.commands = []
+        self.gen += 1
+        self._mounted = False
+
+    def refresh_read_only(self) -> bool:
+        """For a tab that only looks: follow what the writing tab saves. Returns whether something changed."""
+        if not self.read_only:
+            return False
+        opened = self.workspace.open(self.project_id)
+        if opened.revision == self.saved_rev:
+            return False
+        self.reload()
+        return True
+
+    # --- to the browser ------------------------------------------------------------------------
+
+    def command(self, label: str, changes: list[Edit]) -> None:
+        """Have the browser apply these edits as one undoable step. Raises EditError when they do not fit."""
+        if self.read_only:
+            return
+        self.project = edits.apply(self.project, changes)
+        self._command += 1
+        self.commands.append({"seq": self._command, "label": label, "edits": changes})
+
+    def set_part(self, label: str, part: str, value: Any) -> None:
+        """A command that sets one part of the project."""
+        self.command(label, [edits.set_part(part, value)])
+
+    def tell(self, text: str, kind: str = "info") -> None:
+        """Show a sentence on top of the canvas."""
+        self._notices += 1
+        self.notice = Notice(self._notices, kind, text)
+
+    def report(self) -> Report:
+        """The check of the project as it stands, made once per project."""
+        if self._report is None or self._report[0] is not self.project:
+            self._report = (self.project, validate.check(self.project))
+        return self._report[1]
+
+    def data(self) -> Json:
+        """What the editor component is given, without the lists that the page adds."""
+        init = (
+            None
+            if self._mounted
+            else {"gen": self.gen, "project": to_json(self._base or self.project), "rev": self.rev}
+        )
+        notice = self.notice
+        return {
+            "project_id": self.project_id,
+            "sid": self.sid,
+            "ack": self._ack,
+            "ack_action": self._ack_action,
+            "gen": self.gen,
+            "init": init,
+            "commands": self.commands,
+            "annotations": annotate(self.project, self.report(), self.rev),
+            "saved_rev": self.saved_rev,
+            "read_only": self.read_only,
+            "lease": {"mine": not self.read_only, "message": self.lease_message},
+            "notice": None if notice is None else {"id": notice.id, "kind": notice.kind, "text": notice.text},
+        }
+
+
+# --- annotations ---------------------------------------------------------------------------------
+
+
+def annotate(project: Project, report: Report, rev: int) -> Json:
+    """What the canvas shows on blocks and wires, for one revision of the document."""
+    networks = {}
+    for name, graph in project.networks.items():
+        known = report.nodes.get(name, {})
+        networks[name] = {
+            "parameters": report.parameters.get(name, 0),
+            "flops": report.flops.get(name, 0),
+            "memory": report.memory.get(name, 0),
+            "nodes": {n.id: _node(n.block, known[n.id]) for n in graph.nodes if n.id in known},
+        }
+    return {"rev": rev, "ok": report.ok, "networks": networks, "problems": [p.to_json() for p in report.problems]}
+
+
+def _node(block: Block | UnknownBlock, report: NodeReport) -> Json:
+    return {
+        "shape": None if report.shape is None else list(report.shape),
+        "inputs": {port: list(shape) for port, shape in report.inputs.items()},
+        "parameters": report.parameters,
+        "flops": report.flops,
+        "state": report.state,
+        "waits_for": report.waits_for,
+        "caption": _caption(block, report),
+        "explain": report.explain,
+        "inner": [_inner(i) for i in report.inner] or None,
+    }
+
+
+def _inner(inner: Inner) -> Json:
+    block = inner.block
+    return {
+        "id": inner.id,
+        "block": type(block).__name__,
+        "label": block.label,
+        "category": block.category,
+        "sources": list(inner.sources),
+        "shape": list(inner.inferred.shape),
+        "parameters": inner.inferred.parameters,
+    }
+
+
+def _caption(block: Block | UnknownBlock, report: NodeReport) -> str:
+    """One short line below a block's picture: how much comes out of it."""
+    if report.shape is None or isinstance(block, UnknownBlock):
+        return ""
+    if len(report.shape) == 3 and block.source_shape() is None:
+        return f"{report.shape[0]} map" if report.shape[0] == 1 else f"{report.shape[0]} maps"
+    return size(report.shape) if len(report.shape) > 1 else f"{math.prod(report.shape):,} values"

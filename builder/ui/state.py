@@ -1,0 +1,130 @@
+"""What a page session remembers: the open document, the chosen run, the selected panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from builder import project as files
+from builder import templates
+from builder.problems import Edit
+from builder.project import Project
+from builder.training.client import Launcher
+from builder.training.run import LIVE, Run
+from builder.ui.session import Document
+from builder.workspace import Workspace
+
+PANELS = ("Data", "Loss & optimizer", "Curves", "Inside", "Results", "Code", "Export")
+STARTER = "lenet5"
+PANEL = "panel"
+
+
+@st.cache_resource(show_spinner=False)
+def launcher() -> Launcher:
+    """One launcher per server: it keeps a training process warm."""
+    return Launcher()
+
+
+def workspace() -> Workspace:
+    """The workspace of this server."""
+    return Workspace()
+
+
+def document() -> Document:
+    """The open document; on a first visit, a new project made from the starter. Raises WorkspaceError."""
+    found: Document | None = st.session_state.get("document")
+    if found is None:
+        found = _first()
+        st.session_state["document"] = found
+        _address(found)
+    return found
+
+
+def _first() -> Document:
+    space = workspace()
+    wanted = st.query_params.get("project", "")
+    if wanted and space.exists(wanted):
+        return Document.open(space, wanted)
+    latest = space.latest()
+    if latest is not None and not wanted:
+        return Document.open(space, latest)
+    found = Document.open(space, space.create(templates.load(STARTER)))
+    if wanted:
+        found.tell("The project in the address is not in this workspace, so a new one was opened.", "warning")
+    return found
+
+
+def open_project(id: str) -> None:
+    """Change to another project of the workspace. Raises WorkspaceError."""
+    before = document()
+    before.save()
+    st.session_state["document"] = Document.open(workspace(), id, before.gen + 1)
+    st.session_state["document"].tab = before.tab
+    choose_run(None)
+    _address(st.session_state["document"])
+
+
+def new_project(project: Project) -> None:
+    """Store a new project and open it."""
+    open_project(workspace().create(project))
+
+
+def _address(found: Document) -> None:
+    st.query_params["project"] = found.project_id
+
+
+def leave() -> None:
+    """Forget the open project without saving it again: it has been deleted."""
+    found = document()
+    found.saved_rev = found.rev
+
+
+def runs() -> list[Run]:
+    """The open project's runs, the oldest first."""
+    return workspace().runs(document().project_id)
+
+
+def run() -> Run | None:
+    """The run that is looked at: the chosen one, else one that trains, else the latest."""
+    listed = runs()
+    if not listed:
+        return None
+    chosen = st.session_state.get("run") or st.query_params.get("run")
+    for found in listed:
+        if found.id == chosen:
+            return found
+    return next((r for r in reversed(listed) if r.state.status in LIVE), listed[-1])
+
+
+def choose_run(id: str | None) -> None:
+    """Look at another run; the address follows."""
+    st.session_state["run"] = id
+    if id is None:
+        st.query_params.pop("run", None)
+    else:
+        st.query_params["run"] = id
+
+
+def show(panel: str) -> None:
+    """Bring a panel to the front."""
+    wanted = panel.strip().lower()
+    for name in PANELS:
+        if name.lower() == wanted or name.lower().startswith(wanted.split(" ")[0]):
+            st.session_state[PANEL] = name
+            return
+
+
+def change(label: str, edits: list[Edit]) -> None:
+    """Send project edits to the document as one undoable step."""
+    document().command(label, edits)
+
+
+def set_part(label: str, part: str, value: Any) -> None:
+    """Set one part of the project, as one undoable step."""
+    document().set_part(label, part, value)
+
+
+def part(name: str) -> Any:
+    """One part of the project as JSON, as the document holds it now."""
+    return files.to_json(document().project)[name]

@@ -1,0 +1,128 @@
+"""Plotly figures in the page's look: curves, matrices, points, bars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+Array = np.ndarray[Any, Any]
+
+BLUE, ORANGE, GREY, GREEN, TEAL = "#3351d1", "#c2581a", "#9aa3b2", "#2f855a", "#2a8c99"
+EARLIER = ("#8a9bea", "#b48ad6", "#7fb38a", "#c9a25a", "#8fb8c9")
+MAX_POINTS = 600
+CONFIG = {"displayModeBar": False, "doubleClick": "reset"}
+
+
+def layout(figure: go.Figure, height: int, **more: Any) -> go.Figure:
+    """The common look: small margins, thin grid, no title."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 44, "r": 12, "t": 8, "b": 34},
+        showlegend=False,
+        uirevision="kept",
+        hovermode="closest",
+        font={"size": 12},
+        plot_bgcolor="rgba(0,0,0,0)",
+        paper_bgcolor="rgba(0,0,0,0)",
+        **more,
+    )
+    figure.update_xaxes(showgrid=False, zeroline=False, ticks="outside", ticklen=3, title_standoff=4)
+    figure.update_yaxes(gridcolor="rgba(140,150,170,0.25)", zeroline=False)
+    return figure
+
+
+def thinned(x: Array, y: Array, points: int = MAX_POINTS) -> tuple[Array, Array]:
+    """At most so many points of a curve, each the mean of a stretch; the last point stays exact."""
+    if len(x) <= points:
+        return x, y
+    edges = np.linspace(0, len(x), points + 1).astype(int)
+    counts = np.maximum(np.diff(edges), 1)
+    return np.append(np.add.reduceat(x, edges[:-1]) / counts, x[-1]), np.append(
+        np.add.reduceat(y, edges[:-1]) / counts, y[-1]
+    )
+
+
+def smoothed(y: Array, amount: float) -> Array:
+    """Exponential running mean with its start corrected (Kingma and Ba 2015); `amount` from 0 (none) to below 1."""
+    if amount <= 0 or not len(y):
+        return y
+    found = np.empty(len(y))
+    mean = 0.0
+    weight = 0.0
+    for i, value in enumerate(np.nan_to_num(y)):
+        mean = amount * mean + (1 - amount) * value
+        weight = amount * weight + (1 - amount)
+        found[i] = mean / weight
+    return found
+
+
+def matrix(values: Array, names: tuple[str, ...], height: int) -> go.Figure:
+    """A confusion matrix: rows the true classes, columns the predicted ones, counts in the cells."""
+    shares = values / np.maximum(values.sum(1, keepdims=True), 1)
+    shown = values.shape[0] <= 20
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=list(names),
+            y=list(names),
+            text=np.where(values > 0, values.astype(int).astype(str), "") if shown else None,
+            texttemplate="%{text}" if shown else None,
+            customdata=values,
+            colorscale="Blues",
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            xgap=1,
+            ygap=1,
+            hovertemplate="true %{y}, predicted %{x}: %{customdata}<extra></extra>",
+        )
+    )
+    layout(figure, height)
+    figure.update_xaxes(title="predicted", type="category")
+    figure.update_yaxes(title="true", type="category", autorange="reversed")
+    return figure
+
+
+def points(values: Array, labels: Array, names: tuple[str, ...], height: int, surface: Any = None) -> go.Figure:
+    """Points of the plane coloured by class, over the classes a network gives the plane (`surface`: x, y, z)."""
+    figure = go.Figure()
+    palette = (BLUE, ORANGE, GREEN, "#8a4fd0", TEAL, "#b83268", "#8a6d2f", "#5b6472")
+    if surface is not None:
+        x, y, z, count = surface
+        scale: list[list[Any]] = []
+        for i in range(count):
+            colour = palette[i % len(palette)]
+            scale += [[i / count, colour], [(i + 1) / count, colour]]
+        figure.add_trace(
+            go.Heatmap(
+                x=x,
+                y=y,
+                z=z,
+                colorscale=scale,
+                zmin=-0.5,
+                zmax=count - 0.5,
+                opacity=0.28,
+                showscale=False,
+                hoverinfo="skip",
+            )
+        )
+    for i, name in enumerate(names):
+        chosen = values[labels == i]
+        marker = {"size": 5, "color": palette[i % len(palette)], "line": {"width": 0.5, "color": "white"}}
+        figure.add_trace(go.Scatter(x=chosen[:, 0], y=chosen[:, 1], mode="markers", name=name, marker=marker))
+    layout(figure, height)
+    figure.update_yaxes(scaleanchor="x")
+    return figure
+
+
+def histogram(counts: list[int] | Array, low: float, high: float, height: int, colour: str = BLUE) -> go.Figure:
+    """Bars of a histogram whose bins are of equal width between low and high."""
+    edges = np.linspace(low, high, len(counts) + 1)
+    figure = go.Figure(
+        go.Bar(x=(edges[:-1] + edges[1:]) / 2, y=list(counts), width=np.diff(edges) * 0.94, marker_color=colour)
+    )
+    layout(figure, height, bargap=0)
+    figure.update_yaxes(showticklabels=False)
+    return figure
