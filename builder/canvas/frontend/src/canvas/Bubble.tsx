@@ -55,7 +55,7 @@ export function Bubble(): ReactElement | null {
         <FixButton problem={chosen} index={problems.indexOf(chosen)} disabled={readOnly} />
         {selected[0] !== chosen.node && (
           <button type="button" className="button small" onClick={() => { app.document.select([chosen.node as string]); viewport.reveal([chosen.node as string]); }}>
-            Show the block
+            Show its settings
           </button>
         )}
         {chosen.details && (
