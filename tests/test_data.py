@@ -153,7 +153,7 @@ def test_settings_survive_json_and_have_help(name: str) -> None:
 
 def test_find_and_register() -> None:
     assert data.find("digits").name == "digits"
-    with pytest.raises(DataError, match=r"no data set called 'digts'.*digits"):
+    with pytest.raises(KeyError, match=r"no data set called 'digts'.*digits"):
         data.find("digts")
 
     class Mine(Dataset):

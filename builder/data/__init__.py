@@ -76,10 +76,10 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> type[Dataset]:
-    """The data set of this name. Raises DataError when there is none."""
+    """The data set of this name. Raises KeyError with a sentence when there is none."""
     found = _own().get(name) or _registered.get(name)
     if found is None:
-        raise DataError(f"There is no data set called {name!r}; there are {', '.join(names())}.")
+        raise KeyError(f"There is no data set called {name!r}; there are {', '.join(names())}.")
     return found
 
 
