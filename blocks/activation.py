@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from blocks.base import Block, BlockError, Call, Example, Port, Shape, setting
+from blocks.geometry import text
 
 
 class _Activation(Block):
@@ -88,7 +89,7 @@ class LeakyReLU(Block):
     source = "Maas, Hannun and Ng 2013; torch.nn.LeakyReLU"
     inputs = (Port("in"),)
     negative_slope: float = setting(0.01, min=0.0, max=10.0, help="slope for negative numbers")
-    examples = (Example({"negative_slope": 0.2}, ((6, 8, 8),), (6, 8, 8), 0),)
+    examples = (Example({"negative_slope": 0.2}, ((6, 8, 8),), (6, 8, 8), 0), Example({}, ((12,),), (12,), 0))
 
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.LeakyReLU", *(() if self.negative_slope == 0.01 else (self.negative_slope,)))
@@ -113,6 +114,9 @@ class PReLU(Block):
         count = (shapes[0][0],) if self.per_channel else ()
         return Call("nn.PReLU", *count, **({} if self.init == 0.25 else {"init": self.init}))
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return f"{shapes[0][0]} slopes, one per channel" if self.per_channel else "1 slope for all"
+
 
 class ELU(Block):
     """Exponential on the negative side."""
@@ -123,27 +127,33 @@ class ELU(Block):
     source = "Clevert, Unterthiner and Hochreiter 2015; torch.nn.ELU"
     inputs = (Port("in"),)
     alpha: float = setting(1.0, min=0.0, max=100.0, help="how far below zero it goes")
-    examples = (Example({}, ((6, 8, 8),), (6, 8, 8), 0),)
+    examples = (Example({}, ((6, 8, 8),), (6, 8, 8), 0), Example({"alpha": 0.5}, ((12,),), (12,), 0))
 
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.ELU", *(() if self.alpha == 1.0 else (self.alpha,)))
 
 
 class _OverClasses(Block):
-    """A function over the first dimension of the sample: the classes, or the channels of a picture."""
+    """A function over one dimension of the sample: the classes, or the channels of a picture."""
 
     category = "activation"
     inputs = (Port("in"),)
     probabilities = True
+    dim: int = setting(0, min=0, max=7, help="dimension that sums to 1; 0 is the classes or channels")
 
     def check(self, *shapes: Shape) -> None:
-        if shapes[0][0] < 2:
+        (x,) = shapes
+        if self.dim >= len(x):
+            raise BlockError(f"dim {self.dim} is too large for {text(x)}; use at most {len(x) - 1}.", "dim")
+        if x[self.dim] < 2:
             raise BlockError(
-                "It receives a single number per place, so it would always give the same. Send 2 or more.", "one-value"
+                f"Dimension {self.dim} of {text(x)} holds a single number, so it would always give the same. "
+                "Send 2 or more, or choose another dim.",
+                "one-value",
             )
 
     def layer(self, *shapes: Shape) -> Call:
-        return Call(f"nn.{type(self).__name__}", dim=1)
+        return Call(f"nn.{type(self).__name__}", dim=self.dim + 1)
 
 
 class Softmax(_OverClasses):
@@ -153,7 +163,7 @@ class Softmax(_OverClasses):
     help = "Turns scores into probabilities that sum to 1. Cross-entropy does this by itself."
     formula = "y[c] = e^x[c] / Σ e^x[k]"
     source = "torch.nn.Softmax"
-    examples = (Example({}, ((10,),), (10,), 0), Example({}, ((3, 4, 4),), (3, 4, 4), 0))
+    examples = (Example({}, ((10,),), (10,), 0), Example({"dim": 1}, ((5, 4),), (5, 4), 0))
 
 
 class LogSoftmax(_OverClasses):
@@ -163,4 +173,4 @@ class LogSoftmax(_OverClasses):
     help = "Logarithms of the probabilities; used before a negative log-likelihood loss."
     formula = "y[c] = x[c] − ln Σ e^x[k]"
     source = "torch.nn.LogSoftmax"
-    examples = (Example({}, ((10,),), (10,), 0),)
+    examples = (Example({}, ((10,),), (10,), 0), Example({}, ((3, 4, 4),), (3, 4, 4), 0))

@@ -12,6 +12,14 @@ def _check_heads(features: int, heads: int) -> None:
         )
 
 
+def _explain_attention(features: int, heads: int) -> str:
+    total = 4 * features * (features + 1)
+    return (
+        f"{heads} heads of {features}/{heads} = {features // heads} features\n"
+        f"queries, keys, values, output: 4·({features}·{features} + {features}) = {total:,}"
+    )
+
+
 class MultiheadAttention(Block):
     """Self-attention over a sequence of vectors."""
 
@@ -22,6 +30,7 @@ class MultiheadAttention(Block):
     formula = "softmax(Q·Kᵀ / √d)·V"
     source = "Vaswani et al. 2017, Attention is all you need; torch.nn.MultiheadAttention"
     inputs = (Port("in", rank=2),)
+    stochastic = True  # with dropout
     num_heads: int = setting(4, min=1, max=1024, help="number of heads; it must divide the features")
     dropout: float = setting(0.0, min=0.0, max=1.0, help="share of attention weights dropped while training")
     causal: bool = setting(False, help="each step sees only earlier steps")
@@ -43,6 +52,9 @@ class MultiheadAttention(Block):
         length, features = shapes[0]
         return 4 * length * features * features + 2 * length * length * features
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_attention(shapes[0][1], self.num_heads)
+
 
 class TransformerEncoder(Block):
     """Attention and a small network per step, each with a residual connection and LayerNorm."""
@@ -52,12 +64,16 @@ class TransformerEncoder(Block):
     formula = "h = norm(x + attention(x));  y = norm(h + W2·relu(W1·h))"
     source = "Vaswani et al. 2017, section 3.1; torch.nn.TransformerEncoderLayer"
     inputs = (Port("in", rank=2),)
+    stochastic = True  # with dropout
     num_heads: int = setting(4, min=1, max=1024, help="number of heads; it must divide the features")
     dim_feedforward: int = setting(128, min=1, max=1_000_000, help="width of the small network")
     dropout: float = setting(0.1, min=0.0, max=1.0, help="share of numbers dropped while training")
     activation: str = setting("relu", choices=("relu", "gelu"), help="activation of the small network")
     norm_first: bool = setting(False, help="normalizes before each part instead of after it")
-    examples = (Example({}, ((10, 32),), (10, 32), 12_704),)
+    examples = (
+        Example({}, ((10, 32),), (10, 32), 12_704),
+        Example({"num_heads": 1, "dim_feedforward": 3, "norm_first": True}, ((4, 6),), (4, 6), 237),
+    )
 
     def check(self, *shapes: Shape) -> None:
         _check_heads(shapes[0][1], self.num_heads)
@@ -76,3 +92,10 @@ class TransformerEncoder(Block):
         length, features = shapes[0]
         attention = 4 * length * features * features + 2 * length * length * features
         return attention + 2 * length * features * self.dim_feedforward
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        d, h = shapes[0][1], self.dim_feedforward
+        return (
+            f"{_explain_attention(d, self.num_heads)}\nsmall network: {d}·{h} + {h} + {h}·{d} + {d} = {2 * d * h + h + d:,}"
+            f"\ntwo norms: 2·2·{d} = {4 * d:,}\nin all: {4 * d * (d + 1) + 2 * d * h + h + 5 * d:,}"
+        )

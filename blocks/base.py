@@ -379,7 +379,7 @@ class Block(Declared):
     holds: ClassVar[str] = "features"
     """What the output holds: ``"features"`` (floats) or ``"tokens"`` (integers)."""
     stochastic: ClassVar[bool] = False
-    """Whether the output differs from call to call in training mode (dropout, noise)."""
+    """Whether the output may differ from call to call in training mode (dropout, noise)."""
     probe_real: ClassVar[bool] = False
     """Whether its shape is found by a real run of two samples: recurrent layers are slow on torch's meta device."""
     role: ClassVar[str] = ""

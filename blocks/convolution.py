@@ -32,14 +32,22 @@ def _check_groups(groups: int, channels: int, out_channels: int) -> None:
 
 
 def _check_padding_mode(mode: str, padding: tuple[int, ...], received: Shape) -> None:
-    lengths = received[1:]
-    limit = {"reflect": min(lengths) - 1, "circular": min(lengths)}.get(mode)
-    if limit is not None and max(padding) > limit:
-        raise BlockError(
-            f"padding {max(padding)} with padding_mode {mode} needs more pixels than the {text(received)} it receives; "
-            f"use at most {limit}, or zeros.",
-            "padding",
-        )
+    spare = {"reflect": 1, "circular": 0}.get(mode)  # a mirror leaves out the border itself
+    if spare is None:
+        return
+    for pad, length in zip(padding, received[1:], strict=True):
+        if pad > length - spare:
+            raise BlockError(
+                f"padding {pad} with padding_mode {mode} needs more values than the {text(received)} it receives has; "
+                f"use at most {length - spare}, or zeros.",
+                "padding",
+            )
+
+
+def _explain_weights(out: int, fan: int, kernel: tuple[int, ...], bias: bool) -> str:
+    """The number of weights with its numbers: 16·(6·5·5) + 16 = 2,416."""
+    total = out * (fan * math.prod(kernel) + bias)
+    return f"{out}·({fan}·{'·'.join(map(str, kernel))}){f' + {out}' if bias else ''} = {total:,}"
 
 
 class Conv2d(Block):
@@ -101,11 +109,7 @@ class Conv2d(Block):
             dilation[1],
         ):
             lines.append(explain_window(shapes[0][2], kernel[1], stride[1], padding[1], dilation[1]))
-        fan = shapes[0][0] // self.groups
-        weights = self.out_channels * fan * kernel[0] * kernel[1]
-        bias = f" + {self.out_channels}" if self.bias else ""
-        total = weights + (self.out_channels if self.bias else 0)
-        lines.append(f"{self.out_channels}·({fan}·{kernel[0]}·{kernel[1]}){bias} = {total:,}")
+        lines.append(_explain_weights(self.out_channels, shapes[0][0] // self.groups, kernel, self.bias))
         return "\n".join(lines)
 
 
@@ -151,7 +155,9 @@ class Conv1d(Block):
         return math.prod(output) * (shapes[0][0] // self.groups) * self.kernel_size
 
     def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
-        return explain_window(shapes[0][1], self.kernel_size, self.stride, self.padding, self.dilation)
+        window = explain_window(shapes[0][1], self.kernel_size, self.stride, self.padding, self.dilation)
+        weights = _explain_weights(self.out_channels, shapes[0][0] // self.groups, (self.kernel_size,), self.bias)
+        return f"{window}\n{weights}"
 
 
 class ConvTranspose2d(Block):
@@ -218,3 +224,20 @@ class ConvTranspose2d(Block):
 
     def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return math.prod(shapes[0]) * (self.out_channels // self.groups) * math.prod(pair(self.kernel_size))
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        lines = []
+        for axis in (0, 1):
+            n, out = shapes[0][axis + 1], output[axis + 1]
+            kernel, stride, padding, extra, dilation = (
+                pair(v)[axis] for v in (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
+            )
+            line = f"out = ({n} − 1)·{stride} − 2·{padding} + {dilation}·({kernel} − 1) + {extra} + 1 = {out}"
+            if line not in lines:
+                lines.append(line)
+        channels, fan, kernels = shapes[0][0], self.out_channels // self.groups, pair(self.kernel_size)
+        bias = self.out_channels if self.bias else 0
+        total = channels * fan * math.prod(kernels) + bias
+        plus = f" + {bias}" if bias else ""
+        lines.append(f"{channels}·({fan}·{kernels[0]}·{kernels[1]}){plus} = {total:,}")
+        return "\n".join(lines)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from blocks.base import Block, Call, Example, Port, Shape, setting
 
 
+def _explain_weights(inputs: str, count: int, out: int, bias: bool) -> str:
+    """The number of weights with its numbers: 400·120 + 120 = 48,120."""
+    return f"{inputs}·{out}{f' + {out}' if bias else ''} = {out * (count + bias):,}"
+
+
 class Linear(Block):
     """A fully connected layer on a flat vector."""
 
@@ -27,8 +32,7 @@ class Linear(Block):
         return shapes[0][0] * self.out_features
 
     def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
-        n, m = shapes[0][0], self.out_features
-        return f"{n}·{m} + {m} = {n * m + m:,}" if self.bias else f"{n}·{m} = {n * m:,}"
+        return _explain_weights(str(shapes[0][0]), shapes[0][0], self.out_features, self.bias)
 
 
 class StepwiseLinear(Block):
@@ -41,13 +45,19 @@ class StepwiseLinear(Block):
     inputs = (Port("in", rank=2),)
     out_features: int = setting(10, min=1, max=10_000_000, help="how many numbers come out at every step")
     bias: bool = setting(True, help="adds a trainable number to every output")
-    examples = (Example({"out_features": 5}, ((7, 3),), (7, 5), 20),)
+    examples = (
+        Example({"out_features": 5}, ((7, 3),), (7, 5), 20),
+        Example({"bias": False}, ((1, 4),), (1, 10), 40),
+    )
 
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.Linear", shapes[0][1], self.out_features, **({} if self.bias else {"bias": False}))
 
     def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return shapes[0][0] * shapes[0][1] * self.out_features
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_weights(str(shapes[0][1]), shapes[0][1], self.out_features, self.bias)
 
 
 class Bilinear(Block):
@@ -60,7 +70,10 @@ class Bilinear(Block):
     inputs = (Port("first", rank=1), Port("second", rank=1))
     out_features: int = setting(10, min=1, max=1_000_000, help="how many numbers come out")
     bias: bool = setting(True, help="adds a trainable number to every output")
-    examples = (Example({"out_features": 4}, ((3,), (5,)), (4,), 64),)
+    examples = (
+        Example({"out_features": 4}, ((3,), (5,)), (4,), 64),
+        Example({"out_features": 2, "bias": False}, ((1,), (6,)), (2,), 12),
+    )
 
     def layer(self, *shapes: Shape) -> Call:
         options = {} if self.bias else {"bias": False}
@@ -68,6 +81,10 @@ class Bilinear(Block):
 
     def flops(self, shapes: tuple[Shape, ...], output: Shape) -> int:
         return shapes[0][0] * shapes[1][0] * self.out_features
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        n, m = shapes[0][0], shapes[1][0]
+        return _explain_weights(f"{n}·{m}", n * m, self.out_features, self.bias)
 
 
 class Dropout(Block):
@@ -96,7 +113,7 @@ class Dropout2d(Block):
     inputs = (Port("in", rank=3),)
     stochastic = True
     p: float = setting(0.5, min=0.0, max=1.0, help="share of the channels that is dropped")
-    examples = (Example({}, ((6, 4, 4),), (6, 4, 4), 0),)
+    examples = (Example({}, ((6, 4, 4),), (6, 4, 4), 0), Example({"p": 0.1}, ((1, 2, 5),), (1, 2, 5), 0))
 
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.Dropout2d", self.p)

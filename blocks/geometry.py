@@ -25,13 +25,21 @@ def fit_window(received: Shape, kernel: tuple[int, ...], padding: tuple[int, ...
     lengths = received[len(received) - len(kernel) :]
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
     padded = tuple(n + 2 * p for n, p in zip(lengths, padding, strict=True))
-    if any(r > n for r, n in zip(reach, padded, strict=True)):
-        raise BlockError(
-            f"kernel_size {text(kernel)} reaches over {text(reach)}, which is more than the padded input of "
-            f"{text(padded)} (it receives {text(received)}). Use a kernel_size of at most {min(padded)}, "
-            "more padding, or less pooling before it.",
-            "kernel-too-large",
-        )
+    if all(r <= n for r, n in zip(reach, padded, strict=True)):
+        return
+    most = tuple((n - 1) // d + 1 for n, d in zip(padded, dilation, strict=True))
+    spread = f" with dilation {_short(dilation)} reaches over {text(reach)}, which" if max(dilation) > 1 else ""
+    raise BlockError(
+        f"kernel_size {_short(kernel)}{spread} is larger than the padded input of {text(padded)} "
+        f"(it receives {text(received)}). Use a kernel_size of at most {_short(most)}, more padding, "
+        "or less pooling before it.",
+        "kernel-too-large",
+    )
+
+
+def _short(values: tuple[int, ...]) -> str:
+    """One number where all are equal, as it is typed in a form."""
+    return str(values[0]) if len(set(values)) == 1 else text(values)
 
 
 def explain_window(length: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil: bool = False) -> str:

@@ -51,3 +51,6 @@ class Inception(Block):
         fourth = self._conv(g, "branch4", self.pool_proj, 1, fourth)
         g.add("concat", Concatenate(count=4), first, second, third, fourth)
         return g
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return f"{self.ch1x1} + {self.ch3x3} + {self.ch5x5} + {self.pool_proj} = {output[0]} channels"

@@ -11,6 +11,7 @@ class Image(Block):
     label, category, stem = "Image", "input", "image"
     help = "A picture enters here. Grey pictures have 1 channel, colour pictures 3."
     formula = "x of channels × height × width"
+    source = "batch × channels × height × width, the order of torch.nn.Conv2d"
     inputs = ()
     channels: int = setting(1, min=1, max=65536, help="1 for grey, 3 for colour")
     height: int = setting(28, min=1, max=65536, unit="px", help="rows of pixels")
@@ -27,6 +28,7 @@ class Vector(Block):
     label, category, stem = "Vector", "input", "vector"
     help = "A flat list of numbers enters here: a row of a table, or a point in the plane."
     formula = "x of features"
+    source = "batch × features, the order of torch.nn.Linear"
     inputs = ()
     features: int = setting(2, min=1, help="how many numbers a sample has")
     examples = (Example({}, (), (2,)), Example({"features": 30}, (), (30,)))
@@ -41,6 +43,7 @@ class Sequence(Block):
     label, category, stem = "Sequence", "input", "sequence"
     help = "A sequence of vectors enters here, one per time step: a time series, or a picture row by row."
     formula = "x of length × features"
+    source = "batch × length × features, the order of torch.nn.LSTM with batch_first"
     inputs = ()
     length: int = setting(8, min=1, help="number of time steps")
     features: int = setting(8, min=1, help="numbers per time step")
@@ -56,6 +59,7 @@ class Tokens(Block):
     label, category, stem = "Tokens", "input", "tokens"
     help = "Integers enter here: numbers of words or characters in a vocabulary. An Embedding turns them into vectors."
     formula = "t of length, 0 ≤ t < vocabulary"
+    source = "batch × length, the order of torch.nn.Embedding"
     inputs = ()
     holds = "tokens"
     length: int = setting(16, min=1, help="tokens per sample")
@@ -72,5 +76,6 @@ class Output(Block):
     label, category, stem, role = "Output", "input", "output", "output"
     help = "What arrives here is the network's answer. The loss compares it with the truth."
     formula = "y = x"
+    source = "what the module's forward returns"
     inputs = (Port("in"),)
     examples = (Example({}, ((10,),), (10,)), Example({}, ((3, 8, 8),), (3, 8, 8)))

@@ -93,7 +93,10 @@ class Mean(Block):
     inputs = (Port("in"),)
     variadic = "count"
     count: int = setting(2, min=2, max=64, label="inputs", help="how many inputs it has")
-    examples = (Example({}, ((5,), (5,)), (5,), 0),)
+    examples = (
+        Example({}, ((5,), (5,)), (5,), 0),
+        Example({"count": 3}, ((2, 4, 4), (2, 4, 4), (2, 4, 4)), (2, 4, 4), 0),
+    )
 
     def check(self, *shapes: Shape) -> None:
         _check_equal(shapes, "mean-mismatch")

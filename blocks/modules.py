@@ -174,6 +174,30 @@ class MeanOfSteps(nn.Module):
         return x.mean(1)
 
 
+class GlobalAvgPool2d(nn.Module):
+    """The mean of every channel of a picture, as a flat vector."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
+class Constant(nn.Module):
+    """The same numbers for every sample, whatever comes in; trainable if told so."""
+
+    value: Tensor
+
+    def __init__(self, *shape: int, value: float = 0.0, trainable: bool = False) -> None:
+        super().__init__()
+        numbers = torch.full(shape, value)
+        if trainable:
+            self.value = nn.Parameter(numbers)
+        else:
+            self.register_buffer("value", numbers, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.value.expand(x.shape[0], *self.value.shape)
+
+
 class Noise(nn.Module):
     """Adds Gaussian noise while training, and nothing afterwards."""
 

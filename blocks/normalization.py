@@ -10,6 +10,10 @@ def _options(eps: float, affine: bool) -> dict[str, object]:
     return options | ({} if affine else {"affine": False})
 
 
+def _explain_affine(count: int, affine: bool) -> str:
+    return f"2·{count} = {2 * count:,}" if affine else "nothing is learned"
+
+
 class BatchNorm2d(Block):
     """Every channel normalized over the batch and the picture."""
 
@@ -27,6 +31,9 @@ class BatchNorm2d(Block):
     def layer(self, *shapes: Shape) -> Call:
         more: dict[str, object] = {} if self.momentum == 0.1 else {"momentum": self.momentum}
         return Call("nn.BatchNorm2d", shapes[0][0], **_options(self.eps, self.affine), **more)
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_affine(shapes[0][0], self.affine)
 
 
 class BatchNorm1d(Block):
@@ -47,6 +54,9 @@ class BatchNorm1d(Block):
         more: dict[str, object] = {} if self.momentum == 0.1 else {"momentum": self.momentum}
         return Call("nn.BatchNorm1d", shapes[0][0], **_options(self.eps, self.affine), **more)
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_affine(shapes[0][0], self.affine)
+
 
 class LayerNorm(Block):
     """The last dimension normalized, sample by sample."""
@@ -63,6 +73,9 @@ class LayerNorm(Block):
     def layer(self, *shapes: Shape) -> Call:
         options = _options(self.eps, True)
         return Call("nn.LayerNorm", shapes[0][-1], **options | ({} if self.affine else {"elementwise_affine": False}))
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_affine(shapes[0][-1], self.affine)
 
 
 class GroupNorm(Block):
@@ -92,6 +105,9 @@ class GroupNorm(Block):
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.GroupNorm", self.num_groups, shapes[0][0], **_options(self.eps, self.affine))
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_affine(shapes[0][0], self.affine)
+
 
 class InstanceNorm2d(Block):
     """Every channel of every picture normalized by itself."""
@@ -113,6 +129,9 @@ class InstanceNorm2d(Block):
         options: dict[str, object] = {} if self.eps == 1e-5 else {"eps": self.eps}
         return Call("nn.InstanceNorm2d", shapes[0][0], **options | ({"affine": True} if self.affine else {}))
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_affine(shapes[0][0], self.affine)
+
 
 class LocalResponseNorm(Block):
     """Every value damped by its neighbours in the channel direction, as in AlexNet's paper."""
@@ -126,7 +145,10 @@ class LocalResponseNorm(Block):
     alpha: float = setting(1e-4, min=0.0, max=1000.0, help="strength")
     beta: float = setting(0.75, min=0.0, max=10.0, help="exponent")
     k: float = setting(1.0, min=1e-6, max=1000.0, help="constant that is added")
-    examples = (Example({}, ((6, 8, 8),), (6, 8, 8), 0),)
+    examples = (
+        Example({}, ((6, 8, 8),), (6, 8, 8), 0),
+        Example({"size": 3, "alpha": 1.0, "beta": 0.5, "k": 2.0}, ((4, 9),), (4, 9), 0),
+    )
 
     def layer(self, *shapes: Shape) -> Call:
         given = (("alpha", self.alpha, 1e-4), ("beta", self.beta, 0.75), ("k", self.k, 1.0))

@@ -13,6 +13,14 @@ def _check_pool(x: Shape, kernel: tuple[int, ...], padding: tuple[int, ...], dil
     fit_window(x, kernel, padding, dilation)
 
 
+def _explain_grid(received: Shape, output: Shape) -> str:
+    """How large the cells are: cells of 2×3 where they divide the picture, else how many of them there are."""
+    if received[1] % output[1] == 0 and received[2] % output[2] == 0:
+        cell = (received[1] // output[1], received[2] // output[2])
+        return f"{text(received[1:])} in {text(output[1:])} cells of {text(cell)}"
+    return f"{text(received[1:])} in {text(output[1:])} cells of unequal size"
+
+
 class MaxPool2d(Block):
     """The largest number in each window."""
 
@@ -106,6 +114,26 @@ class AdaptiveAvgPool2d(Block):
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.AdaptiveAvgPool2d", self.output_size)
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_grid(shapes[0], output)
+
+
+class GlobalAvgPool2d(Block):
+    """The mean of every channel, as a flat vector."""
+
+    label, category, stem = "GlobalAvgPool2d", "pooling", "avgpool"
+    help = "Keeps one number of every channel, its mean, and lays them in one row: a dense layer can follow."
+    formula = "y[c] = mean x[c, i, j]"
+    source = "Lin et al. 2013, Network in network, section 3.2"
+    inputs = (Port("in", rank=3),)
+    examples = (Example({}, ((512, 7, 7),), (512,), 0), Example({}, ((3, 1, 5),), (3,), 0))
+
+    def layer(self, *shapes: Shape) -> Call:
+        return Call("GlobalAvgPool2d")
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return f"{shapes[0][1]}·{shapes[0][2]} = {shapes[0][1] * shapes[0][2]:,} pixels in every mean"
+
 
 class AdaptiveMaxPool2d(Block):
     """Maxima over a grid of the wished size, whatever comes in."""
@@ -120,6 +148,9 @@ class AdaptiveMaxPool2d(Block):
 
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.AdaptiveMaxPool2d", self.output_size)
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return _explain_grid(shapes[0], output)
 
 
 class MaxPool1d(Block):
@@ -146,4 +177,5 @@ class MaxPool1d(Block):
         return Call("nn.MaxPool1d", self.kernel_size, **kept)
 
     def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
-        return f"{text(shapes[0])} → {text(output)}"
+        stride = self.stride if self.stride is not None else self.kernel_size
+        return explain_window(shapes[0][1], self.kernel_size, stride, self.padding)

@@ -13,6 +13,7 @@ class _Recurrent(Block):
     category = "recurrent"
     inputs = (Port("in", rank=2),)
     probe_real = True
+    stochastic = True  # with dropout between its layers
     gates = 1
     hidden_size: int = setting(64, min=1, max=100_000, help="numbers in the state")
     num_layers: int = setting(1, min=1, max=64, help="layers stacked on each other")
@@ -45,9 +46,18 @@ class _Recurrent(Block):
 
     def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
         features, hidden = shapes[0][1], self.hidden_size
-        total = self.gates * (hidden * features + hidden * hidden + 2 * hidden)
-        gates = f"{self.gates}·" if self.gates > 1 else ""
-        return f"first layer: {gates}({hidden}·{features} + {hidden}·{hidden} + 2·{hidden}) = {total:,}"
+        directions = 2 if self.bidirectional else 1
+        sides = "".join(f"{n}·" for n in (directions, self.gates) if n > 1)
+        lines, total = [], 0
+        for number in range(1, self.num_layers + 1):
+            count = directions * self.gates * (hidden * features + hidden * hidden + 2 * hidden)
+            name = f"layer {number}: " if self.num_layers > 1 else ""
+            lines.append(f"{name}{sides}({hidden}·{features} + {hidden}·{hidden} + 2·{hidden}) = {count:,}")
+            total += count
+            features = directions * hidden
+        if self.num_layers > 1:
+            lines.append(f"in all: {total:,}")
+        return "\n".join(lines)
 
 
 class RNN(_Recurrent):

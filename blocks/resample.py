@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from blocks.base import Block, BlockError, Call, Example, Port, Shape, setting
+from blocks.geometry import text
 
 
 class Upsample(Block):
@@ -24,6 +25,9 @@ class Upsample(Block):
         return Call(
             "nn.Upsample", scale_factor=self.scale_factor, **({} if self.mode == "nearest" else {"mode": self.mode})
         )
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return f"{shapes[0][1]}·{self.scale_factor} × {shapes[0][2]}·{self.scale_factor} = {text(output[1:])}"
 
 
 class PixelShuffle(Block):
@@ -52,6 +56,11 @@ class PixelShuffle(Block):
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.PixelShuffle", self.upscale_factor)
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        channels, height, width = shapes[0]
+        r = self.upscale_factor
+        return f"{channels}/{r}² × {height}·{r} × {width}·{r} = {text(output)}"
+
 
 class PixelUnshuffle(Block):
     """Pixels laid out as channels, the way back of PixelShuffle."""
@@ -62,14 +71,24 @@ class PixelUnshuffle(Block):
     source = "Shi et al. 2016; torch.nn.PixelUnshuffle"
     inputs = (Port("in", rank=3),)
     downscale_factor: int = setting(2, min=1, max=64, help="by how much the picture shrinks")
-    examples = (Example({}, ((4, 10, 10),), (16, 5, 5), 0),)
+    examples = (
+        Example({}, ((4, 10, 10),), (16, 5, 5), 0),
+        Example({"downscale_factor": 3}, ((1, 6, 9),), (9, 2, 3), 0),
+    )
 
     def check(self, *shapes: Shape) -> None:
         _, height, width = shapes[0]
         if height % self.downscale_factor or width % self.downscale_factor:
             raise BlockError(
-                f"downscale_factor {self.downscale_factor} must divide the picture's {height}×{width}.", "channels"
+                f"downscale_factor {self.downscale_factor} must divide the picture's {height}×{width}. "
+                "Choose a common divisor, or pad or crop the picture.",
+                "size",
             )
 
     def layer(self, *shapes: Shape) -> Call:
         return Call("nn.PixelUnshuffle", self.downscale_factor)
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        channels, height, width = shapes[0]
+        r = self.downscale_factor
+        return f"{channels}·{r}² × {height}/{r} × {width}/{r} = {text(output)}"

@@ -56,6 +56,9 @@ class Reshape(Block):
     def layer(self, *shapes: Shape) -> Call:
         return Call("Reshape", *self.shape)
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return f"{'·'.join(map(str, shapes[0]))} = {'·'.join(map(str, output))} = {math.prod(output):,}"
+
 
 class Permute(Block):
     """The dimensions in another order."""
@@ -110,6 +113,10 @@ class Crop(Block):
     def layer(self, *shapes: Shape) -> Call:
         return Call("Crop", self.height, self.width)
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        (_, height, width), top, left = shapes[0], (shapes[0][1] - self.height) // 2, (shapes[0][2] - self.width) // 2
+        return f"keeps rows {top} to {top + self.height - 1} of {height}, columns {left} to {left + self.width - 1} of {width}"
+
 
 class Pad(Block):
     """Zeros, or mirrored pixels, around a picture."""
@@ -141,3 +148,10 @@ class Pad(Block):
         names = {"zeros": "nn.ZeroPad2d", "reflect": "nn.ReflectionPad2d", "replicate": "nn.ReplicationPad2d"}
         sides = (self.left, self.right, self.top, self.bottom)
         return Call(names[self.mode], sides[0] if len(set(sides)) == 1 else sides)
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        _, height, width = shapes[0]
+        return (
+            f"height {height} + {self.top} + {self.bottom} = {output[1]}, "
+            f"width {width} + {self.left} + {self.right} = {output[2]}"
+        )

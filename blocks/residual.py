@@ -6,6 +6,7 @@ from blocks.activation import GELU, SiLU
 from blocks.activation import ReLU as _ReLU
 from blocks.base import Block, BlockError, Call, Example, Port, Shape, Subgraph, setting
 from blocks.convolution import Conv2d
+from blocks.geometry import text
 from blocks.merging import Add
 from blocks.normalization import BatchNorm2d
 
@@ -34,6 +35,9 @@ class ZeroPadShortcut(Block):
     def layer(self, *shapes: Shape) -> Call:
         return Call("ShortcutA", self.stride, self.out_channels)
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return f"{self.out_channels} − {shapes[0][0]} = {self.out_channels - shapes[0][0]} channels of zeros"
+
 
 class Residual(Block):
     """Two or three convolutions and a shortcut around them."""
@@ -52,8 +56,8 @@ class Residual(Block):
     )
     shortcut: str = setting(
         "projection",
-        choices=("projection", "zeros", "none"),
-        help="what joins where sizes differ; none: no shortcut at all",
+        choices=("projection", "zeros", "identity", "none"),
+        help="what joins where sizes differ (identity: they may not); none: no shortcut at all",
     )
     order: str = setting(
         "v1", choices=("v1", "preactivation"), help="activation after, or normalization and activation before"
@@ -74,6 +78,14 @@ class Residual(Block):
                 f"A shortcut of zeros can only add channels, but it receives {shapes[0][0]} and gives "
                 f"{self.out_channels}. Use a projection.",
                 "channels",
+            )
+
+        if self.shortcut == "identity" and (self.stride != 1 or self.out_channels != shapes[0][0]):
+            raise BlockError(
+                f"An identity shortcut carries its {shapes[0][0]} channels on unchanged, but the block gives "
+                f"{self.out_channels} channels at stride {self.stride}. Use a projection, or out_channels "
+                f"{shapes[0][0]} and stride 1.",
+                "shortcut",
             )
 
     def template(self, *shapes: Shape) -> Subgraph:
@@ -113,3 +125,12 @@ class Residual(Block):
         if not pre:
             h = g.add("act_out", act(), h)
         return g.output(h)
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        if self.shortcut == "none":
+            joined = "no shortcut"
+        elif shapes[0] == output:
+            joined = f"shortcut: x itself, {text(output)}"
+        else:
+            joined = f"shortcut: {text(shapes[0])} → {text(output)} by {self.shortcut}"
+        return f"F(x): {text(shapes[0])} → {text(output)}\n{joined}"

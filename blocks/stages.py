@@ -78,7 +78,10 @@ class DenseBlock(Block):
     inputs = (Port("in", rank=3),)
     growth_rate: int = setting(12, min=1, max=10_000, help="channels every layer adds")
     layers: int = setting(4, min=1, max=64, help="number of layers")
-    examples = (Example({"layers": 2}, ((16, 8, 8),), (40, 8, 8), 4840),)
+    examples = (
+        Example({"layers": 2}, ((16, 8, 8),), (40, 8, 8), 4840),
+        Example({"growth_rate": 2, "layers": 3}, ((4, 5, 5),), (10, 5, 5), 360),
+    )
 
     def template(self, *shapes: Shape) -> Subgraph:
         g, h = Subgraph(), "in"
@@ -87,6 +90,9 @@ class DenseBlock(Block):
             n = g.add(f"conv{i}", Conv2d(out_channels=self.growth_rate, kernel_size=3, padding=1, bias=False), n)
             h = g.add(f"concat{i}", Concatenate(), h, n)
         return g
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return f"{shapes[0][0]} + {self.layers}·{self.growth_rate} = {output[0]} channels"
 
 
 class SqueezeExcite(Block):
@@ -98,7 +104,10 @@ class SqueezeExcite(Block):
     source = "Hu et al. 2018, Squeeze-and-excitation networks"
     inputs = (Port("in", rank=3),)
     reduction: int = setting(16, min=1, max=1024, help="by how much the channels are squeezed in between")
-    examples = (Example({"reduction": 4}, ((16, 8, 8),), (16, 8, 8), 148),)
+    examples = (
+        Example({"reduction": 4}, ((16, 8, 8),), (16, 8, 8), 148),
+        Example({}, ((32, 3, 3),), (32, 3, 3), 162),
+    )
 
     def check(self, *shapes: Shape) -> None:
         if shapes[0][0] < self.reduction:
@@ -116,6 +125,11 @@ class SqueezeExcite(Block):
         g.add("scale", Multiply(), "in", g.add("gate", Sigmoid(), h))
         return g
 
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        n, r = shapes[0][0], self.reduction
+        m = n // r
+        return f"⌊{n}/{r}⌋ = {m} in between\n{n}·{m} + {m} + {m}·{n} + {n} = {2 * n * m + m + n:,}"
+
 
 class DepthwiseSeparable(Block):
     """A convolution split into one per channel and one across channels."""
@@ -127,7 +141,10 @@ class DepthwiseSeparable(Block):
     inputs = (Port("in", rank=3),)
     out_channels: int = setting(64, min=1, max=100_000, help="channels that come out")
     stride: int = setting(1, min=1, max=8, help="2 halves height and width")
-    examples = (Example({"stride": 2}, ((32, 8, 8),), (64, 4, 4), 2528),)
+    examples = (
+        Example({"stride": 2}, ((32, 8, 8),), (64, 4, 4), 2528),
+        Example({"out_channels": 3}, ((2, 5, 5),), (3, 5, 5), 34),
+    )
 
     def template(self, *shapes: Shape) -> Subgraph:
         channels, g = shapes[0][0], Subgraph()
@@ -140,3 +157,7 @@ class DepthwiseSeparable(Block):
         )
         g.add("relu2", ReLU(), g.add("bn2", BatchNorm2d(), h))
         return g
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        n, m = shapes[0][0], self.out_channels
+        return f"{n}·9 + {n}·{m} = {n * (9 + m):,} weights; a whole convolution has {n}·{m}·9 = {9 * n * m:,}"
