@@ -35,6 +35,7 @@ class Launcher:
         self._lock = threading.Lock()
         self._standby: subprocess.Popen[bytes] | None = None
         self._data: dict[str, Any] | None = None
+        self._told = 0
         self._closed = False
 
     def ready(self, data: dict[str, Any] | None = None) -> None:
@@ -44,11 +45,17 @@ class Launcher:
                 return
             fresh = self._standby is None or self._standby.poll() is not None
             if fresh:
-                self._standby = _spawn(["--standby"], subprocess.PIPE, None)
+                self._standby = _spawn(["--standby"], subprocess.PIPE, subprocess.PIPE)
+                self._warm = _Answers(self._standby)
+                self._told = 1
             data = data or self._data
             if data is not None and (fresh or data != self._data):
-                self._tell({"warm": {"data": data}})
+                self._told += self._tell({"warm": {"data": data}})
             self._data = data
+
+    def wait_ready(self, timeout: float = 60.0) -> bool:
+        """Wait until the standby has imported all it needs and loaded the data it was told of; False if not in time."""
+        return self._standby is not None and self._warm.wait(self._told, timeout)
 
     def _tell(self, order: dict[str, Any]) -> bool:
         process = self._standby
@@ -115,14 +122,35 @@ class Launcher:
             self._standby = None
 
 
-def _spawn(arguments: list[str], stdin: int, log: int | None) -> subprocess.Popen[bytes]:
+class _Answers:
+    """Counts the lines a standby says, until it closes its output."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._count = 0
+        self._changed = threading.Condition()
+        threading.Thread(target=self._listen, name="standby", daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for _ in self._process.stdout:
+            with self._changed:
+                self._count += 1
+                self._changed.notify_all()
+        self._process.stdout.close()
+
+    def wait(self, count: int, timeout: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count >= count, timeout)
+
+
+def _spawn(arguments: list[str], stdin: int, output: int) -> subprocess.Popen[bytes]:
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    output = subprocess.DEVNULL if log is None else log
     process = subprocess.Popen(
         [sys.executable, "-m", "builder.training.worker", *arguments],
         stdin=stdin,
         stdout=output,
-        stderr=output,
+        stderr=subprocess.DEVNULL if output == subprocess.PIPE else output,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
         start_new_session=True,
     )

@@ -72,9 +72,14 @@ def _warm_up() -> None:
     import torch
     import torch._dynamo  # imported by the first optimizer, a second's work
 
+    from builder import templates
+    from builder.source import generate
     from builder.training import job, probes
 
     del job, probes
+    for name in templates.names()[:1]:
+        generate(templates.load(name))  # shape inference has a slow first time too
+    torch.manual_seed(0)  # slow the first time; the run sets its own
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(8, 2))
     for optimizer in (torch.optim.SGD, torch.optim.Adam):
         step = optimizer(network.parameters(), lr=0.1)
@@ -86,11 +91,12 @@ def _warm_up() -> None:
 def standby() -> int:
     """Get ready, then train what the first ``{"run": FOLDER}`` line on stdin names; end when stdin does.
 
-    A line ``{"warm": {"data": {"name", "settings"}}}`` loads a data set ahead of time.
+    Prints "ready" once it is. A line ``{"warm": {"data": {"name", "settings"}}}`` loads a data set ahead of time.
     """
     _warm_up()
     from builder.training import job
 
+    print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         if "run" in order:
@@ -102,6 +108,7 @@ def standby() -> int:
                 job.preload(order["warm"]["data"])
             except Exception as error:  # only a head start is lost; the run will report what is wrong
                 print(error, file=sys.stderr)
+            print("loaded", flush=True)
     return 0
 
 

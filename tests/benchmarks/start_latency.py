@@ -32,7 +32,7 @@ def main(template: str = "lenet5", repeats: int = 5) -> None:
     with tempfile.TemporaryDirectory() as parent:
         for _ in range(repeats):
             launcher.ready({"name": project.data.name, "settings": project.data.settings})
-            time.sleep(8)  # the standby warms up while a person looks at the page
+            launcher.wait_ready(120)  # it warms up while a person looks at the page
             pressed = time.perf_counter()
             folder = run.new_run_folder(parent)
             prepare(project, folder)

@@ -78,12 +78,12 @@ def by_worker(launcher: client.Launcher, parent: Path, project: builder.Project,
     folder = run.new_run_folder(parent)
     prepare(project, folder)
     view = launcher.start(folder)
-    launcher.ready()
     while view.state.step < steps:
         time.sleep(0.1)
     client.command(folder, "stop", wait=30)
     while view.state.status in run.LIVE:
         time.sleep(0.05)
+    launcher.ready()
     times = view.steps()["time"]
     return float(times[steps - 1] - times[0])
 
@@ -101,14 +101,14 @@ def main(pairs: int = 30, steps: int = 400) -> None:
     labels = torch.randint(0, 10, (60_000,), generator=generator)
     launcher = client.Launcher()
     launcher.ready()
-    time.sleep(10)
+    launcher.wait_ready(120)
     ratios, worker, hand = [], [], []
     with tempfile.TemporaryDirectory() as parent:
         for pair in range(pairs):
             if pair % 2:
                 hand.append(by_hand(pictures, labels, steps))
             worker.append(by_worker(launcher, Path(parent), project, steps))
-            time.sleep(4)  # the next standby warms up in this pause, not during a measurement
+            launcher.wait_ready(120)  # the next standby warms up now, not during a measurement
             if not pair % 2:
                 hand.append(by_hand(pictures, labels, steps))
             ratios.append(worker[-1] / hand[-1])
