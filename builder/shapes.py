@@ -13,12 +13,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from blocks import modules
 from blocks.base import Block, BlockError, Call, Port, Shape
 
 PROBE_BATCH = 83
 """An odd batch size: a block that swallows or mixes the batch shows it."""
+
+REAL_BATCH = 2
+MAX_REAL_INPUT = 2_000_000
+MAX_REAL_PARAMETERS = 2**26
+MAX_REAL_WORK = 2**32
+"""A block that asks for a real run gets one up to this many multiply-adds; above it runs on the meta device."""
 
 MAX_ELEMENTS = 2**40
 """Outputs larger than this are refused before torch's own arithmetic can overflow."""
@@ -120,47 +127,64 @@ def build(call: Call) -> nn.Module:
 
 
 def _run(call: Call, shapes: tuple[Shape, ...], block: Block) -> tuple[Shape, int]:
-    device, batch = ("cpu", 2) if block.probe_real else ("meta", PROBE_BATCH)
     ports = block.ports()
     try:
-        with torch.device(device), _NoInitialization(device == "meta"):
+        with torch.device("meta"), _NoDrawing():
             module = build(call).eval()
-            inputs = [_sample(port, shape, batch) for port, shape in zip(ports, shapes, strict=True)]
-            with torch.no_grad():
-                output = module(*inputs)
+        parameters = sum(p.numel() for p in module.parameters())
+        device, batch = "meta", PROBE_BATCH
+        if block.probe_real:
+            received = sum(map(_count, shapes))
+            if received > MAX_REAL_INPUT:
+                raise BlockError(
+                    f"It receives {' and '.join(map(size, shapes))}, which is {received:,} values a sample; "
+                    f"at most {MAX_REAL_INPUT:,} can be run step by step. Make the sequence shorter.",
+                    "too-large",
+                )
+            steps = max(shape[0] for shape in shapes)
+            if parameters <= MAX_REAL_PARAMETERS and parameters * steps <= MAX_REAL_WORK:
+                device, batch = "cpu", REAL_BATCH
+                with _NoDrawing():
+                    module = build(call).eval()
+        inputs = [_sample(port, shape, batch, device) for port, shape in zip(ports, shapes, strict=True)]
+        with torch.no_grad():
+            output = module(*inputs)
+    except BlockError:
+        raise
     except (RuntimeError, ValueError, TypeError, AssertionError, IndexError, OverflowError) as error:
         raise BlockError(f"PyTorch refuses {' and '.join(map(size, shapes))}: {_first_line(error)}", "torch") from error
     if not isinstance(output, Tensor) or output.dim() == 0 or output.shape[0] != batch:
         raise BlockError(
             f"It mixes the samples of a batch when it receives {' and '.join(map(size, shapes))}.", "batch"
         )
-    return tuple(output.shape[1:]), sum(p.numel() for p in module.parameters())
+    return tuple(output.shape[1:]), parameters
 
 
-def _sample(port: Port, shape: Shape, batch: int) -> Tensor:
+def _sample(port: Port, shape: Shape, batch: int, device: str) -> Tensor:
     if port.holds == "tokens":
-        return torch.zeros(batch, *shape, dtype=torch.int64)
-    return torch.empty(batch, *shape) if batch == PROBE_BATCH else torch.zeros(batch, *shape)
+        return torch.zeros(batch, *shape, dtype=torch.int64, device=device)
+    make = torch.empty if device == "meta" else torch.zeros
+    return make(batch, *shape, device=device)
 
 
-class _NoInitialization:
-    """Skips the drawing of initial weights on the meta device, where it has no effect but takes time."""
+class _NoDrawing(TorchFunctionMode):
+    """Leaves out the drawing of initial weights, which on the meta device has no effect but takes time.
 
-    _names = ("kaiming_uniform_", "uniform_", "normal_", "xavier_uniform_", "ones_", "zeros_", "constant_")
+    A mode holds for its own thread only: others may build networks meanwhile.
+    """
 
-    def __init__(self, active: bool) -> None:
-        self.active = active
-        self.kept: dict[str, Any] = {}
+    _draws = frozenset(
+        {
+            *(nn.init.kaiming_uniform_, nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.xavier_normal_),
+            *(nn.init.uniform_, nn.init.normal_, nn.init.constant_, nn.init.ones_, nn.init.zeros_),
+            *(Tensor.uniform_, Tensor.normal_, Tensor.fill_, Tensor.zero_),
+        }
+    )
 
-    def __enter__(self) -> None:
-        if self.active:
-            for name in self._names:
-                self.kept[name] = getattr(nn.init, name)
-                setattr(nn.init, name, lambda tensor, *args, **kwargs: tensor)
-
-    def __exit__(self, *error: object) -> None:
-        for name, function in self.kept.items():
-            setattr(nn.init, name, function)
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in self._draws:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def size(shape: Shape) -> str:
