@@ -14,18 +14,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder import project as files
 from builder.project import Project, ProjectError, write_atomically
-from builder.training.run import LIVE, Run, list_runs
+from builder.training.run import LIVE, Run, alive, list_runs
 
 LEASE_SECONDS = 12.0
 """A tab that has not been heard of for so long no longer holds its project."""
@@ -55,14 +57,17 @@ class Opened:
     project: Project
     revision: int
     notice: str = ""
+    stamp: float = 0.0
+    """Changes with every save, also with one that keeps the revision."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Who may write a project: this tab (`mine`), or another one."""
+    """Who may write a project: this tab (`mine`), or another one. `fresh`: it was not this tab's before."""
 
     mine: bool
     message: str = ""
+    fresh: bool = False
 
 
 def home() -> Path:
@@ -139,30 +144,44 @@ class Workspace:
         Raises WorkspaceError when neither can be read.
         """
         path = self.place(id)
-        revision = self._meta(path).get("revision", 1)
+        meta = self._meta(path)
+        revision = meta.get("revision", 1)
         revision = revision if isinstance(revision, int) else 1
+        stamp = self._time(meta.get("modified"), path)
         try:
-            return Opened(id, files.load(path / "project.json"), revision)
+            return Opened(id, files.load(path / "project.json"), revision, stamp=stamp)
         except ProjectError as error:
             problem = str(error).removeprefix(f"{path / 'project.json'}: ")
-        try:
-            project = files.load(path / "previous.json")
-        except ProjectError:
-            raise WorkspaceError(f"The project's file cannot be opened: {problem} It is kept in {path}.") from None
+        found = self._last_good(path)
+        if found is None:
+            raise WorkspaceError(f"The project's file cannot be opened: {problem} It is kept in {path}.")
+        project, told = found
         damaged = path / f"damaged-{int(time.time())}.json"
         with contextlib.suppress(OSError):  # the damaged file stays where it is if it cannot be set aside
             if (path / "project.json").exists():
                 os.replace(path / "project.json", damaged)
         self.save(id, project, revision)
-        return Opened(
-            id,
-            project,
-            revision,
-            f"The project's file was damaged; its last good copy is open. The damaged one is kept as {damaged.name}.",
-        )
+        notice = f"The project's file was damaged, so {told} is open. The damaged file is kept as {damaged.name}."
+        return Opened(id, project, revision, notice, self.stamp(id))
 
-    def save(self, id: str, project: Project, revision: int) -> None:
-        """Autosave. Raises WorkspaceError with a sentence when the disk is full or cannot be written."""
+    @staticmethod
+    def _last_good(path: Path) -> tuple[Project, str] | None:
+        """The latest earlier state of a project that can be read, and what it is."""
+        trained = sorted(_listed(path / "runs"), key=lambda run: run.name, reverse=True)
+        copies = [(path / "previous.json", "its last good copy")]
+        copies += [(run / "project.json", "what its latest run trained") for run in trained]
+        for copy, told in copies:
+            with contextlib.suppress(ProjectError):
+                return files.load(copy), told
+        return None
+
+    def stamp(self, id: str) -> float:
+        """What `Opened.stamp` would be now, without opening the project."""
+        path = self.place(id)
+        return self._time(self._meta(path).get("modified"), path)
+
+    def save(self, id: str, project: Project, revision: int) -> float:
+        """Autosave; returns the new `stamp`. Raises WorkspaceError with a sentence when the disk is full or cannot be written."""
         path = self.place(id)
         try:
             current = path / "project.json"
@@ -173,8 +192,10 @@ class Workspace:
                     os.link(current, previous)
                     os.replace(previous, path / "previous.json")
             files.save(project, current)
-            meta = {**self._meta(path), "name": project.name, "revision": revision, "modified": time.time()}
+            now = time.time()
+            meta = {**self._meta(path), "name": project.name, "revision": revision, "modified": now}
             write_atomically(path / "meta.json", json.dumps(meta).encode())
+            return now
         except OSError as error:
             raise WorkspaceError(self._unwritable(error)) from None
 
@@ -239,21 +260,27 @@ class Workspace:
 
     # --- the lease: one tab writes --------------------------------------------------------------
 
-    def lease(self, id: str, tab: str, take: bool = False) -> Lease:
-        """Renew this tab's right to write, or say who has it; `take` takes it over."""
+    def lease(
+        self, id: str, tab: str, take: bool = False, connection: str = "", lives: Callable[[str], bool] | None = None
+    ) -> Lease:
+        """Renew this tab's right to write, or say who has it; `take` takes it over.
+
+        A tab is heard of by its renewals. It has left at once when the server process that held its
+        connection has ended, or when `lives`, asked about a connection of this process, denies it: a
+        reloaded page need not wait for its former self.
+        """
         path = self.place(id) / "lease.json"
         now = time.time()
-        try:
-            held = json.loads(path.read_bytes())
-            owner, beat = str(held["tab"]), float(held["time"])
-        except (OSError, ValueError, KeyError, TypeError):
-            owner, beat = "", 0.0
-        if owner not in ("", tab) and now - beat < LEASE_SECONDS and not take:
+        held = _json(path)
+        owner, beat = held.get("tab", ""), held.get("time")
+        age = now - beat if isinstance(beat, (int, float)) else math.inf
+        if owner not in ("", tab) and age < LEASE_SECONDS and not take and not _has_left(held, lives):
             return Lease(False, "This project is open in another tab. Here you can look; take over to edit.")
-        if owner != tab or now - beat > LEASE_SECONDS / 6:
+        if owner != tab or age > LEASE_SECONDS / 6:
+            mine = {"tab": tab, "time": now, "process": os.getpid(), "connection": connection}
             with contextlib.suppress(OSError):  # a full disk must not stop the only tab from working
-                write_atomically(path, json.dumps({"tab": tab, "time": now}).encode())
-        return Lease(True)
+                write_atomically(path, json.dumps(mine).encode())
+        return Lease(True, fresh=owner != tab)
 
     # --- small things ---------------------------------------------------------------------------
 
@@ -263,11 +290,7 @@ class Workspace:
 
     @staticmethod
     def _meta(path: Path) -> dict[str, Any]:
-        try:
-            data = json.loads((path / "meta.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return data if isinstance(data, dict) else {}
+        return _json(path / "meta.json")
 
     @staticmethod
     def _name(path: Path) -> str:
@@ -285,6 +308,24 @@ class Workspace:
             f"{self.folder} cannot be written ({error.strerror or error}). "
             "Free some space or choose another folder with LAYERLOOM_HOME; until then your edits stay in this browser."
         )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The object in a small file of ours; empty when it cannot be read."""
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _has_left(held: dict[str, Any], lives: Callable[[str], bool] | None) -> bool:
+    process, connection = held.get("process"), held.get("connection")
+    if not isinstance(process, int) or not isinstance(connection, str):
+        return False
+    if process == os.getpid():
+        return bool(connection) and lives is not None and not lives(connection)
+    return not alive(process)
 
 
 def _listed(path: Path) -> list[Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,13 +68,23 @@ class Document:
     _raw: Json | None = None
     _base: Project | None = None
     _report: tuple[Project, Report] | None = None
+    _saved: Project | None = None
+    _stamp: float = 0.0
+    connection: str = ""
+    """The server's name of the connection to the tab; `lives` says whether one still stands."""
+    lives: Callable[[str], bool] | None = None
 
     @classmethod
-    def open(cls, workspace: Workspace, project_id: str, gen: int = 1) -> Document:
-        """Open a stored project. Raises WorkspaceError."""
+    def open(cls, workspace: Workspace, project_id: str, before: Document | None = None) -> Document:
+        """Open a stored project, in place of the document `before` if given. Raises WorkspaceError."""
         opened = workspace.open(project_id)
-        document = cls(workspace, project_id, opened.project, opened.revision, opened.revision, gen)
-        document._base = opened.project
+        document = cls(workspace, project_id, opened.project, opened.revision, opened.revision)
+        document._base = document._saved = opened.project
+        document._stamp = opened.stamp
+        if before is not None:  # the tab is the same: what it asked for has been done
+            document.gen, document.tab, document._ack_action = before.gen + 1, before.tab, before._ack_action
+            document._notices = before._notices
+            document.connection, document.lives = before.connection, before.lives
         if opened.notice:
             document.tell(opened.notice, "warning")
         return document
@@ -130,11 +141,13 @@ class Document:
 
     def save(self) -> None:
         """Autosave; a full disk becomes a notice, since the browser keeps every edit too."""
-        if self._base is None or self.rev == self.saved_rev:
+        if self.read_only or self.project is self._saved:
+            return
+        if self.project == self._saved and self.rev == self.saved_rev:
             return
         try:
-            self.workspace.save(self.project_id, self._base, self.rev)
-            self.saved_rev = self.rev
+            self._stamp = self.workspace.save(self.project_id, self.project, self.rev)
+            self.saved_rev, self._saved = self.rev, self.project
             if self.notice is not None and self.notice.kind == "disk":
                 self.notice = None
         except WorkspaceError as error:
@@ -146,20 +159,23 @@ class Document:
         if not self.tab:
             return True
         try:
-            lease = self.workspace.lease(self.project_id, self.tab, take)
+            lease = self.workspace.lease(self.project_id, self.tab, take, self.connection, self.lives)
+            written = lease.fresh and self.workspace.stamp(self.project_id) != self._stamp
+            if lease.mine and (self.read_only or written):
+                self.reload()  # another tab may have written it meanwhile
         except WorkspaceError as error:
-            self.tell(str(error), "error")
+            if self.notice is None or self.notice.text != str(error):
+                self.tell(str(error), "error")
             return False
-        if lease.mine and self.read_only:
-            self.reload()
         self.read_only, self.lease_message = not lease.mine, lease.message
         return lease.mine
 
     def reload(self) -> None:
-        """Show what is on disk: another tab may have written it."""
+        """Show what is on disk. Raises WorkspaceError."""
         opened = self.workspace.open(self.project_id)
-        self.project = self._base = opened.project
+        self.project = self._base = self._saved = opened.project
         self.rev = self.saved_rev = opened.revision
+        self._stamp = opened.stamp
         self._raw = None
         self.commands = []
         self.gen += 1
@@ -169,10 +185,12 @@ class Document:
         """For a tab that only looks: follow what the writing tab saves. Returns whether something changed."""
         if not self.read_only:
             return False
-        opened = self.workspace.open(self.project_id)
-        if opened.revision == self.saved_rev:
-            return False
-        self.reload()
+        try:
+            if self.workspace.stamp(self.project_id) == self._stamp:
+                return False
+            self.reload()
+        except WorkspaceError as error:
+            self.tell(str(error), "error")
         return True
 
     # --- to the browser ------------------------------------------------------------------------
@@ -184,6 +202,7 @@ class Document:
         self.project = edits.apply(self.project, changes)
         self._command += 1
         self.commands.append({"seq": self._command, "label": label, "edits": changes})
+        self.save()
 
     def set_part(self, label: str, part: str, value: Any) -> None:
         """A command that sets one part of the project."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from builder import project as files
 from builder import templates
@@ -13,7 +15,7 @@ from builder.project import Project
 from builder.training.client import Launcher
 from builder.training.run import LIVE, Run
 from builder.ui.session import Document
-from builder.workspace import Workspace
+from builder.workspace import Workspace, WorkspaceError
 
 PANELS = ("Data", "Loss & optimizer", "Curves", "Inside", "Results", "Code", "Export")
 STARTER = "lenet5"
@@ -36,31 +38,42 @@ def document() -> Document:
     found: Document | None = st.session_state.get("document")
     if found is None:
         found = _first()
+        context = get_script_run_ctx()
+        found.connection, found.lives = "" if context is None else context.session_id, _lives
         st.session_state["document"] = found
         _address(found)
     return found
 
 
 def _first() -> Document:
+    """The project of the address, else the one changed last, else a new one made from the starter."""
     space = workspace()
     wanted = st.query_params.get("project", "")
-    if wanted and space.exists(wanted):
-        return Document.open(space, wanted)
-    latest = space.latest()
-    if latest is not None and not wanted:
-        return Document.open(space, latest)
+    try:
+        if wanted and space.exists(wanted):
+            return Document.open(space, wanted)
+        latest = space.latest()
+        if latest is not None and not wanted:
+            return Document.open(space, latest)
+        problem = "The project in the address is not in this workspace, so a new one was opened." if wanted else ""
+    except WorkspaceError as error:  # damaged beyond its copies: the page must not be locked by it
+        problem = f"{error} A new project was opened."
     found = Document.open(space, space.create(templates.load(STARTER)))
-    if wanted:
-        found.tell("The project in the address is not in this workspace, so a new one was opened.", "warning")
+    if problem:
+        found.tell(problem, "warning")
     return found
+
+
+def _lives(connection: str) -> bool:
+    """Whether the browser at this connection is still there."""
+    return runtime.exists() and runtime.get_instance().is_active_session(connection)
 
 
 def open_project(id: str) -> None:
     """Change to another project of the workspace. Raises WorkspaceError."""
     before = document()
     before.save()
-    st.session_state["document"] = Document.open(workspace(), id, before.gen + 1)
-    st.session_state["document"].tab = before.tab
+    st.session_state["document"] = Document.open(workspace(), id, before)
     choose_run(None)
     _address(st.session_state["document"])
 
@@ -76,8 +89,7 @@ def _address(found: Document) -> None:
 
 def leave() -> None:
     """Forget the open project without saving it again: it has been deleted."""
-    found = document()
-    found.saved_rev = found.rev
+    document().read_only = True
 
 
 def runs() -> list[Run]:
