@@ -18,7 +18,7 @@ from builder.compile import compile as compile_project
 from builder.data.base import Dataset
 from builder.training import checkpoint, looking, probes
 from builder.training.checkpoint import CheckpointError
-from builder.training.job import task_settings
+from builder.training.job import preload, task_settings
 from builder.training.probes import Sources
 from builder.training.run import PROJECT_FILE, Run
 from builder.training.snapshot import Array, Snapshot
@@ -106,6 +106,21 @@ def maps(folder: str | os.PathLike[str], arrays: dict[str, Any], watched: tuple[
     with _lock:  # hooks belong to the shared networks
         found, nodes = probes.observe(trained.networks, trained.sources, batch, watched)
     return Snapshot({"nodes": nodes, "watched": list(watched) if watched else None}, found)
+
+
+def maps_of_sample(folder: str | os.PathLike[str], sample: int, watched: tuple[str, str] | None = None) -> Snapshot:
+    """Feature maps of one validation sample, from the run's best weights, as a probe of the training gives them.
+
+    An index too large wraps round. Raises as `predict` does, DataError when the data cannot be had.
+    """
+    trained = opened(folder)
+    splits = preload({"name": trained.dataset.name, "settings": trained.dataset.to_settings()})
+    split = splits.get("validation") or next(iter(splits.values()))
+    sample %= max(1, min(len(field) for field in split.values()))
+    batch = trained.dataset.make_batch(split, torch.tensor([sample]), trained.dataset.to_settings())
+    with _lock:  # hooks belong to the shared networks
+        found, nodes = probes.observe(trained.networks, trained.sources, batch, watched)
+    return Snapshot({"nodes": nodes, "sample": sample, "watched": list(watched) if watched else None}, found)
 
 
 def confusion(folder: str | os.PathLike[str]) -> Array | None:

@@ -14,7 +14,7 @@ from builder.training.run import LIVE, Run, State
 from builder.ui import state
 from builder.ui.views import plots
 
-HEIGHT = 232
+HEIGHT = 196
 TICK = 0.5
 _OVERLAID = 4
 
@@ -29,7 +29,6 @@ def panel() -> None:
     with left:
         _runs(run)
     with right:
-        _settings_row()
         st.fragment(_curves, run_every=TICK if run.state.status in LIVE else None)(run.id)
 
 
@@ -56,8 +55,16 @@ def _runs(current: Run) -> None:
         )
         for id in chosen:
             _differences(current, names[id])
-    with st.popover("Name and note", width="stretch"):
+    with st.popover("Name and note", width="stretch", icon=":material/edit_note:"):
         _edit(current)
+    with st.popover("View", width="stretch", icon=":material/tune:"):
+        _view()
+    if st.session_state.get("deleted_run"):
+
+        def back() -> None:
+            state.workspace().restore_run(state.document().project_id, st.session_state.pop("deleted_run"))
+
+        st.button("Undo: bring the deleted run back", on_click=back, type="tertiary")
 
 
 def _edit(run: Run) -> None:
@@ -106,25 +113,12 @@ def _percent(value: float | None) -> str:
 # --- the curves --------------------------------------------------------------------------------------
 
 
-def _settings_row() -> None:
-    places = st.columns([1.2, 1.1, 2, 2.4])
-    places[0].toggle("Log scale", key="log_scale")
-    places[1].toggle("By epoch", key="by_epoch", value=True)
-    places[2].slider(
-        "Smoothing",
-        0.0,
-        0.99,
-        0.9,
-        key="smoothing",
-        label_visibility="collapsed",
-        help="Running mean of the training curve",
+def _view() -> None:
+    st.toggle("Loss on a logarithmic scale", key="log_scale")
+    st.toggle("Epochs on the axis instead of steps", key="by_epoch", value=True)
+    st.slider(
+        "Smoothing of the training curve", 0.0, 0.99, 0.9, key="smoothing", help="A running mean; 0 shows every step."
     )
-    if st.session_state.get("deleted_run"):
-
-        def back() -> None:
-            state.workspace().restore_run(state.document().project_id, st.session_state.pop("deleted_run"))
-
-        places[3].button("Undo: bring the deleted run back", on_click=back, type="tertiary")
 
 
 def _curves(id: str) -> None:
@@ -153,7 +147,7 @@ def _curves(id: str) -> None:
             test = (now.test.get("metrics") or {}).get(name)
             told = "" if test is None else f" &ensp; test **{_percent(test)}**"
             st.markdown(
-                f"**{label}** &ensp; {_latest('train', steps, column, True)} &ensp; {_latest('validation', validation, column, True)}{told}"
+                f"**{label.capitalize()}** &ensp; {_latest('train', steps, column, True)} &ensp; {_latest('validation', validation, column, True)}{told}"
             )
             st.plotly_chart(
                 _figure(run, now, steps, validation, column, overlaid, percent=True),
@@ -185,7 +179,7 @@ def _metric() -> tuple[str, str] | None:
 def _latest(what: str, columns: dict[str, Any], name: str, percent: bool = False) -> str:
     values = columns.get(name)
     if values is None or not len(values):
-        return f"<span style='opacity:.6'>{what} –</span>" if False else f"{what} –"
+        return f"{what} –"
     value = float(np.nanmean(values[-20:])) if what == "train" else float(values[-1])
     return f"{what} **{_percent(value) if percent else f'{value:.3f}'}**"
 

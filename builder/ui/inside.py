@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from builder.training import client
+from builder.data.base import DataError
+from builder.project import ProjectError
+from builder.training import client, evaluate
+from builder.training.checkpoint import CheckpointError
 from builder.training.control import ControlError
 from builder.training.run import LIVE, Run
 from builder.training.snapshot import Snapshot
@@ -35,15 +38,19 @@ def _inside(id: str) -> None:
     if run is None or probe is None:
         st.info("The first feature maps come with the first steps of the training.", icon=":material/visibility:")
         return
+    live = run.state.status in LIVE
     network, node = _chosen(probe)
     top = st.columns([2, 1.1, 1.5], gap="medium", vertical_alignment="bottom")
     with top[0]:
         network, node = _select(probe, network, node)
     with top[1]:
-        _sample(run, probe)
+        sample = _sample(run, probe, live)
+    if live:
+        _watch(run, probe, network, node)
+    else:
+        probe = _looked_again(run, probe, sample, network, node)
     with top[2]:
         _answer(probe)
-    _watch(run, probe, network, node)
     left, middle, right = st.columns([2.4, 1.6, 1.2], gap="medium")
     with left:
         _maps(probe, network, node)
@@ -95,31 +102,44 @@ def _watch(run: Run, probe: Snapshot, network: str, node: str) -> None:
             st.caption(str(error))
 
 
-def _sample(run: Run, probe: Snapshot) -> None:
-    live = run.state.status in LIVE
-    st.session_state["sample"] = int(probe.info.get("sample") or 0)
-    if (asked := st.session_state.get("sample_asked")) is not None:
-        if asked[0] == run.id and asked[1] != st.session_state["sample"]:
-            st.session_state["sample"] = asked[1]
-        else:
-            st.session_state.pop("sample_asked")
+def _sample(run: Run, probe: Snapshot, live: bool) -> int:
+    """The field for the sample; a live run is asked for its maps, an ended one is looked at again."""
+    shown = int(probe.info.get("sample") or 0)
+    asked = st.session_state.get("sample_asked")
+    if asked is not None and asked[0] == run.id and not (live and asked[1] == shown):
+        shown = asked[1]
+    st.session_state["sample"] = shown
 
     def pick() -> None:
-        st.session_state["sample_asked"] = (run.id, st.session_state["sample"])
-        try:
-            client.pick_sample(run.folder, int(st.session_state["sample"]))
-        except ControlError as error:
-            st.toast(str(error))
+        st.session_state["sample_asked"] = (run.id, int(st.session_state["sample"]))
+        if live:
+            try:
+                client.pick_sample(run.folder, int(st.session_state["sample"]))
+            except ControlError as error:
+                st.toast(str(error))
 
     st.number_input(
-        "Validation sample",
-        min_value=0,
-        step=1,
-        key="sample",
-        on_change=pick,
-        disabled=not live,
-        help="Which sample the maps are of. Another one can be picked while the training runs or is paused.",
+        "Validation sample", min_value=0, step=1, key="sample", on_change=pick, help="Which sample the maps are of."
     )
+    return shown
+
+
+def _looked_again(run: Run, probe: Snapshot, sample: int, network: str, node: str) -> Snapshot:
+    """The maps of an ended run, made now from its best weights, with the chosen block in full."""
+    key = (run.id, sample, network, node)
+    if st.session_state.get("looked_again_of") == key:
+        found: Snapshot = st.session_state["looked_again"]
+        return found
+    try:
+        again = evaluate.maps_of_sample(run.folder, sample, (network, node))
+    except (CheckpointError, DataError, ProjectError, ValueError, OSError) as error:
+        st.caption(f"The maps of the training are shown as they were: {error}")
+        return probe
+    info = {**probe.info, **again.info, "surface": probe.info.get("surface")}
+    surface = {name: array for name, array in probe.arrays.items() if name.startswith("surface/")}
+    st.session_state["looked_again_of"] = key
+    st.session_state["looked_again"] = Snapshot(info, {**again.arrays, **surface})
+    return st.session_state["looked_again"]
 
 
 def _answer(probe: Snapshot) -> None:
@@ -241,7 +261,6 @@ def surface_of(probe: Snapshot, height: int = 330) -> Any:
     """The figure of the decision border, None for data that are no points."""
     from builder import data
     from builder.data import view
-    from builder.data.base import DataError
 
     info, values = probe.info.get("surface"), probe.part("surface").get("prediction")
     if info is None or values is None:
