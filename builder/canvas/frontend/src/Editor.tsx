@@ -10,6 +10,7 @@ import { Inspector } from "./panels/Inspector";
 import { Strips, ToastLine } from "./panels/Messages";
 import { Palette } from "./panels/Palette";
 import { ProblemList } from "./panels/ProblemList";
+import { Starters } from "./panels/Starters";
 import { TopBar } from "./panels/TopBar";
 import { Tour } from "./panels/Tour";
 
@@ -26,7 +27,7 @@ import { Tour } from "./panels/Tour";
  *             quick-add quick-search quick-<Block>, wiring wire-to-search wire-to-<id>
  * inspector   inspector block-name setting-<name> (and -less -more -split -width) shape parameters flops explain
  *             unwire-<port> wire-to add-note note toggle-fold ungroup show-<panel>
- * overlays    gallery-sheet gallery-search template-<name>, projects new-project project-<id> rename-<id>
+ * overlays    gallery-sheet gallery-search template-<name>, starters starter-<name> all-templates, projects new-project project-<id> rename-<id>
  *             rename-project-name duplicate-<id> delete-<id> restore-project, problem-list problem-<i>,
  *             help-sheet start-tour tour tour-next, toast notice offline read-only take-over
  */
@@ -45,7 +46,10 @@ export function Editor(): ReactElement {
       <Strips />
       <div className="middle">
         <Boundary><Palette /></Boundary>
-        <Boundary><Canvas /></Boundary>
+        <div className="column">
+          <Boundary><Canvas /></Boundary>
+          <Boundary><Starters /></Boundary>
+        </div>
         <Boundary><Inspector /></Boundary>
         {overlay === "gallery" && <Gallery />}
         {overlay === "help" && <Help />}

@@ -91,6 +91,7 @@ export class App {
 
   constructor() {
     this.document.onRefused = (message) => this.toast(message, { kind: "error" });
+    this.sync.onReplaced = () => this.dropThumbnails();
     this.sync.onCopyKept = () =>
       this.toast("This browser had newer edits and kept them; the server's version is in the project menu.");
   }
@@ -127,7 +128,15 @@ export class App {
       probe: keep(live.probe, data.probe ?? null),
       seenAt: Date.now(),
     });
-    if (data.thumbnails) this.thumbnails.set(keep(this.thumbnails.get(), data.thumbnails));
+    if (data.thumbnails && !sameJson(data.thumbnails, this.stale)) this.thumbnails.set(keep(this.thumbnails.get(), data.thumbnails));
+  }
+
+  private stale: Record<string, Record<string, string>> | null = null;
+
+  /** Another network stands on the canvas: pictures of the old one are not shown on blocks that bear the same names. */
+  dropThumbnails(): void {
+    this.stale = this.thumbnails.get();
+    this.thumbnails.set({});
   }
 
   toast(text: string, more: { kind?: Toast["kind"]; undo?: boolean } = {}): void {

@@ -195,10 +195,13 @@ function Foot({ state, annotation, unknown }: { state: string; annotation: NodeA
   const parameters = annotation?.parameters ?? 0;
   const counted = parameters > 0 ? short(parameters) : "";
   const plain = annotation?.shape ? shapeText(annotation.shape) : "";
-  const text = annotation?.caption || (plain.length + counted.length <= 11 ? plain : "");
+  const full = annotation?.caption || plain;
+  // What does not fit beside the number of parameters is shortened to its first word, never cut.
+  const first = full.split(" ")[0] ?? "";
+  const text = full.length + counted.length <= (full === plain ? 11 : 14) ? full : first.length + counted.length <= 11 ? first : "";
   return (
     <div className="block-foot">
-      <span className="foot-text" title={text}>{text}</span>
+      <span className="foot-text" title={full}>{text}</span>
       {counted && <span className="foot-count" title={`${count(parameters)} parameters`}>{counted}</span>}
     </div>
   );

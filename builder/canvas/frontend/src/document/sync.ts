@@ -37,6 +37,8 @@ export class Sync {
   /** Gives the project its first layout when it comes without one. */
   prepare: (projectId: string) => void = () => {};
   onCopyKept: () => void = () => {};
+  /** Another project or template took the place of the one before. */
+  onReplaced: () => void = () => {};
 
   private send: ((snapshot: Snapshot) => void) | null = null;
   private seq = 0;
@@ -96,7 +98,10 @@ export class Sync {
       if (command.seq <= this.ackCmd) continue;
       this.ackCmd = command.seq;
       this.document.command(command.label, command.edits);
-      if (command.edits.some((e) => e.op === "replace_project")) this.prepare(data.project_id);
+      if (command.edits.some((e) => e.op === "replace_project")) {
+        this.onReplaced();
+        this.prepare(data.project_id);
+      }
       this.dirty = true;
     }
     this.state.patch({ savedRev: data.saved_rev ?? 0 });
@@ -119,6 +124,7 @@ export class Sync {
     const init = data.init;
     if (!init) return;
     const known = data.project_id === this.document.state.get().projectId;
+    if (!known) this.onReplaced();
     const kept = known || data.read_only ? null : this.journal.read(data.project_id);
     this.gen = init.gen;
     if (kept && kept.rev > init.rev && !sameJson(kept.project, init.project)) {

@@ -7,6 +7,12 @@ import type { GalleryItem } from "../types";
 
 const close = (): void => app.ui.patch({ overlay: null });
 
+export function openTemplate(item: GalleryItem): void {
+  close();
+  app.sync.action("open_template", { name: item.name });
+  app.toast(`Opening ${item.label}. One undo brings your network back.`);
+}
+
 /** All starter projects, each with a drawing of its network. */
 export function Gallery(): ReactElement {
   const items = useHost((h) => h.gallery);
@@ -19,12 +25,6 @@ export function Gallery(): ReactElement {
   }, []);
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = items.filter((i) => words.every((w) => `${i.name} ${i.label} ${i.about ?? ""} ${i.group ?? ""}`.toLowerCase().includes(w)));
-  const groups = [...new Set(found.map((i) => i.group ?? ""))];
-  const open = (item: GalleryItem): void => {
-    close();
-    app.sync.action("open_template", { name: item.name });
-    app.toast(`Opening ${item.label}. One undo brings your network back.`);
-  };
   return (
     <div className="sheet" role="dialog" aria-label="Start from a network" data-testid="gallery-sheet" onKeyDown={(e) => e.key === "Escape" && close()}>
       <div className="sheet-head">
@@ -34,21 +34,16 @@ export function Gallery(): ReactElement {
         <button type="button" className="icon-button" aria-label="Close" title="Close (Esc)" onClick={close}><Icon name="close" size={14} /></button>
       </div>
       <div className="sheet-body">
-        {groups.map((group) => (
-          <section key={group}>
-            {group && <h4>{group}</h4>}
-            <div className="cards">
-              {found.filter((i) => (i.group ?? "") === group).map((item) => (
-                <button key={item.name} type="button" disabled={readOnly} className={`template ${item.label === current || item.name === current ? "current" : ""}`} data-testid={`template-${item.name}`} onClick={() => open(item)}>
-                  <Sketch sketch={item.sketch} />
-                  <span className="template-name">{item.label}</span>
-                  <span className="template-about" title={item.about}>{item.about}</span>
-                  {item.parameters != null && <span className="template-size">{short(item.parameters)} parameters</span>}
-                </button>
-              ))}
-            </div>
-          </section>
-        ))}
+        <div className="cards">
+          {found.map((item) => (
+            <button key={item.name} type="button" disabled={readOnly} className={`template ${item.label === current || item.name === current ? "current" : ""}`} data-testid={`template-${item.name}`} onClick={() => openTemplate(item)}>
+              <Sketch sketch={item.sketch} />
+              <span className="template-name">{item.label}</span>
+              <span className="template-about" title={item.about}>{item.about}</span>
+              <span className="template-size" title={item.group}>{item.parameters != null ? `${short(item.parameters)} parameters` : item.group}</span>
+            </button>
+          ))}
+        </div>
         {found.length === 0 && <p className="none">{items.length ? `No template is called “${query}”.` : "No templates are installed."}</p>}
       </div>
     </div>
@@ -59,7 +54,7 @@ const W = 176;
 const H = 52;
 
 /** A network drawn small: a bar for every block in its family's hue, arcs for wires that skip blocks. */
-export function Sketch({ sketch }: { sketch: GalleryItem["sketch"] }): ReactElement {
+export function Sketch({ sketch, width = W }: { sketch: GalleryItem["sketch"]; width?: number }): ReactElement {
   const drawn = useMemo(() => {
     if (!sketch || sketch.nodes.length === 0) return null;
     const n = sketch.nodes.length;
@@ -95,7 +90,7 @@ export function Sketch({ sketch }: { sketch: GalleryItem["sketch"] }): ReactElem
     return { boxes, arcs };
   }, [sketch]);
   return (
-    <svg className="sketch" viewBox={`0 0 ${W} ${H}`} width={W} height={H} aria-hidden="true">
+    <svg className="sketch" viewBox={`0 0 ${W} ${H}`} width={width} height={(H * width) / W} aria-hidden="true">
       {drawn && (
         <>
           <line x1="6" x2={W - 8} y1={H / 2} y2={H / 2} className="sketch-line" />
