@@ -138,8 +138,9 @@ def _looked_again(run: Run, probe: Snapshot, sample: int, network: str, node: st
     info = {**probe.info, **again.info, "surface": probe.info.get("surface")}
     surface = {name: array for name, array in probe.arrays.items() if name.startswith("surface/")}
     st.session_state["looked_again_of"] = key
-    st.session_state["looked_again"] = Snapshot(info, {**again.arrays, **surface})
-    return st.session_state["looked_again"]
+    found = Snapshot(info, {**again.arrays, **surface})
+    st.session_state["looked_again"] = found
+    return found
 
 
 def _answer(probe: Snapshot) -> None:
