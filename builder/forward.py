@@ -82,16 +82,18 @@ def statements(inputs: dict[str, str], steps: list[Step], outputs: tuple[str, ..
         users.setdefault(output, []).append(len(steps))
     ids = {step.id for step in steps}
     held = dict(inputs)  # the variable of every value so far
+    holds = {variable: value for value, variable in inputs.items()}  # and the last value of every variable
     written: list[Statement] = []
 
     def assign(line: _Line, name: str) -> None:
         written.append(Statement(f"{name} = ", (line.value,), line.layers))
         held[line.layers[-1]] = name
+        holds[name] = line.layers[-1]
 
     def free(position: int, id: str) -> str:
         """A running variable that holds nothing still needed at step `position`, or else `id`."""
-        needed = {variable for value, variable in held.items() if users.get(value, [-1])[-1] >= position}
-        return next((name for name in CHAIN if name not in needed and name not in ids), id)
+        needed = [v for v in CHAIN if v in ids or (v in holds and users.get(holds[v], [-1])[-1] >= position)]
+        return next((name for name in CHAIN if name not in needed), id)
 
     line: _Line | None = None  # its value feeds the next step and nothing else
     for i, step in enumerate(steps):

@@ -14,17 +14,15 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import networkx as nx
-
 from blocks import modules
 from blocks.base import Block, Call, Shape
-from builder import forward, names
+from builder import forward, names, structure
 from builder.graph import Graph, UnknownBlock
 from builder.project import Project
 from builder.shapes import Inferred, Inner, infer, module_class
-from builder.structure import is_input, is_output
+from builder.structure import is_input, is_output, wiring
 
-RESERVED = ("self", "nn", "torch", "F", "Tensor")
+RESERVED = ("self", *structure.RESERVED)
 """Names the text itself uses."""
 
 
@@ -155,22 +153,23 @@ class _Body:
 
 
 def _network(graph: Graph) -> _Body:
-    try:
-        order = graph.order()
-    except nx.NetworkXUnfeasible:
-        raise ValueError("The wires form a loop, so there is no order in which to run the blocks.") from None
+    wires = wiring(graph.ids(), graph.edges)
+    if wires.loops:
+        raise ValueError(
+            f"The blocks {', '.join(wires.loops[0])} form a loop, so there is no order in which to run them."
+        )
+    nodes = {node.id: node for node in graph.nodes}
     inner: list[Inner] = []
     shapes: dict[str, Shape] = {}
-    for id in order:
-        block = graph.node(id).block
+    for id in wires.order:
+        block = nodes[id].block
         if isinstance(block, UnknownBlock):
             raise ValueError(f"{id} cannot be written as code: {block.reason}")
-        wires = {edge.target_port: edge.source for edge in graph.incoming(id)}
-        ports = () if block.source_shape() is not None else block.ports()
+        ports = () if is_input(nodes[id]) else block.ports()
         for port in ports:
-            if port.name not in wires:
+            if port.name not in wires.sources[id]:
                 raise ValueError(f"{id}: its input {port.name} is not connected.")
-        sources = tuple(wires[port.name] for port in ports)
+        sources = tuple(wires.sources[id][port.name] for port in ports)
         inferred = infer(block, tuple(shapes[s] for s in sources))
         shapes[id] = inferred.shape
         inner.append(Inner(names.identifier(id), block, sources, inferred))

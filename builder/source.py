@@ -54,7 +54,7 @@ def generate(project: Project) -> Source:
     written = {name: _class(cls, name in planned.networks.values(), styles) for name, cls in planned.classes.items()}
     helpers = _helpers(planned)
     body = "\n\n\n".join([*helpers, *("\n".join(text for text, _ in lines) for lines in written.values())])
-    head = "\n".join([f'"""{_docstring(project)}"""', "", *_imports(body), "", ""]) + "\n"
+    head = "\n".join([f'"""{_docstring(project)}"""', "", *_imports(helpers), "", ""]) + "\n"
 
     at = head.count("\n") + sum(text.count("\n") + 3 for text in helpers)
     numbers: dict[str, dict[str, tuple[int, ...]]] = {}
@@ -111,9 +111,9 @@ def _helpers(planned: Plan) -> list[str]:
     ]
 
 
-def _imports(body: str) -> list[str]:
-    """The import statements that this code needs."""
-    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
+def _imports(helpers: list[str]) -> list[str]:
+    """The import statements that these helpers, and every network, need."""
+    used = {node.id for text in helpers for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     found = ["import math", ""] if "math" in used else []
     found += ["import torch"] if "torch" in used else []
     found += ["import torch.nn.functional as F"] if "F" in used else []
