@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from builder import data, structure, tasks
-from builder.project import Project
+from builder.project import Project, to_json
 from builder.training.run import Run, State
 from builder.training.snapshot import Snapshot
 from builder.ui.views import pictures
@@ -24,6 +24,18 @@ def run_json(run: Run | None, state: State | None) -> Json:
     names = ("status", "epoch", "epochs", "step", "steps", "seconds_left", "message", "lr", "losses", "metrics")
     metrics = (state.test or state.validation).get("metrics") or state.metrics
     return {"id": run.id, **{name: told[name] for name in names}, "metrics": {k: float(v) for k, v in metrics.items()}}
+
+
+def belongs(run: Run, project: Project) -> bool:
+    """Whether a run trained the networks that are on the canvas: the same blocks, by name and kind."""
+    trained = run.project_json().get("networks", {})
+    if not isinstance(trained, dict) or set(trained) != set(project.networks):
+        return False
+    for name, graph in to_json(project)["networks"].items():
+        kinds = {node["id"]: node["block"] for node in graph["nodes"]}
+        if kinds != {node.get("id"): node.get("block") for node in trained[name].get("nodes", [])}:
+            return False
+    return True
 
 
 def input_fields(project: Project) -> dict[str, dict[str, str]]:

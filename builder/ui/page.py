@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -15,6 +17,7 @@ from builder.ui import actions, code, curves, data, download, inside, live, obje
 from builder.workspace import WorkspaceError
 
 EDITOR = "editor"
+_ICON = str(Path(__file__).parent / "icon.png")
 TICK = 0.4
 """Seconds between two pictures of a training; 1.5 a second are promised."""
 IDLE = 2.0
@@ -24,12 +27,12 @@ _STYLE = """
 header[data-testid="stHeader"] { display: none; }
 .stMainBlockContainer, .block-container { padding: 0 0 24px 0 !important; max-width: none !important; }
 .stApp [data-testid="stVerticalBlock"] { gap: 0.55rem; }
-.st-key-below { padding: 0 16px; }
+.st-key-below { padding: 0 16px; margin-top: -14px; }
 .st-key-quiet { position: absolute; width: 1px; height: 1px; overflow: hidden; }
 .stApp [data-testid="stStatusWidget"] { display: none; }
 .stTabs [data-baseweb="tab-list"] { gap: 1.1rem; }
 .stApp [data-stale="true"] { opacity: 1 !important; transition: none !important; }
-.stApp h5 { padding: 0.1rem 0 0.2rem; font-size: 0.95rem; }
+.stApp h5 { padding: 0 0 0.45rem; font-size: 0.95rem; }
 </style>
 """
 
@@ -46,7 +49,7 @@ _PANELS: dict[str, Callable[[], None]] = {
 
 def page() -> None:
     """Draw everything. Called once per script run."""
-    st.set_page_config(page_title="Layerloom", page_icon=":material/stacks:", layout="wide")
+    st.set_page_config(page_title="Layerloom", page_icon=_ICON, layout="wide")
     st.html(_STYLE)
     try:
         document = state.document()
@@ -119,15 +122,11 @@ def _steps() -> dict[str, str]:
 
 @functools.lru_cache(maxsize=4)
 def _warmed(name: str, settings: str) -> None:
-    import json
-
     state.launcher().ready({"name": name, "settings": json.loads(settings)})
 
 
 def _warm(name: str, settings: dict[str, Any]) -> None:
     """Keep a training process warm, with the project's data if that needs no download."""
-    import json
-
     if name:
         _warmed(name, json.dumps(settings, sort_keys=True))
 
@@ -149,6 +148,8 @@ def _feed(was_running: bool) -> None:
         st.rerun(scope="app")
     run = state.run()
     now = None if run is None else run.state
+    if run is not None and now is not None and now.status not in LIVE and not live.belongs(run, document.project):
+        run = now = None  # an ended run of other blocks has nothing to say about these
     told: dict[str, Any] = {"run": live.run_json(run, now)}
     if run is not None:
         probe = run.probe()
