@@ -1,0 +1,223 @@
+"""Exports: the script in a process of its own gives the same losses to the last digit; files, weights, other forms."""
+
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from by_hand import lenet5, row_lstm, small_resnet, spiral_mlp
+
+import builder
+from blocks.base import setting
+from builder import data, optimizers
+from builder.export import ExportError, export_zip
+from builder.export.gather import Gathered, GatherError
+from builder.project import Choice, Project
+from builder.training import checkpoint
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECTS = [lenet5, small_resnet, row_lstm, spiral_mlp]
+
+
+def short(make: Callable[..., Project]) -> Project:
+    return make(training={"epochs": 1, "batch_size": 128})
+
+
+def lines_of(arguments: list[str], folder: Path) -> list[dict[str, Any]]:
+    """The JSON lines of a Python process that runs in `folder`."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("make", PROJECTS, ids=lambda make: make.__name__)
+def test_script_command_line_and_train_give_the_same_numbers(make: Callable[..., Project], tmp_path: Path) -> None:
+    project = short(make)
+    run = builder.train(project, tmp_path / "run")
+    folder = builder.export(project, tmp_path / "export")
+    # The script's process cannot import this project: its folder is another, and no path leads here.
+    assert importlib.util.find_spec("builder").origin == str(ROOT / "builder" / "__init__.py")
+    here = ["-c", "import importlib.util as u; print(int(u.find_spec('builder') is None))"]
+    assert lines_of(here, folder) == [1]
+    *records, last = lines_of(["train.py", "--json"], folder)
+    assert records == run.history
+    assert last == {"done": True, "run": str(folder), "metrics": run.metrics}
+
+    builder.save(project, tmp_path / "project.json")
+    arguments = ["-m", "builder", "train", str(tmp_path / "project.json"), "--run", str(tmp_path / "cli"), "--json"]
+    *records, last = lines_of(arguments, ROOT)
+    assert records == run.history
+    assert last == {"done": True, "run": str(tmp_path / "cli"), "metrics": run.metrics}
+
+    best = checkpoint.load_weights(folder / "weights.safetensors")["network"]
+    assert all(torch.equal(best[k], v) for k, v in run.networks["network"].state_dict().items())
+
+
+@pytest.mark.parametrize("make", PROJECTS, ids=lambda make: make.__name__)
+def test_exported_code_is_clean(make: Callable[..., Project], tmp_path: Path) -> None:
+    folder = builder.export(make(), tmp_path / "export")
+    for command in (["check", "--isolated", "--no-cache"], ["format", "--isolated", "--line-length", "120", "--check"]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+    text = (folder / "train.py").read_text()
+    for word in ("builder", "blocks.", "type: ignore", "noqa"):
+        assert word not in text
+    imports = {line for line in (folder / "model.py").read_text().splitlines() if line.startswith(("import ", "from "))}
+    assert all("torch" in line or line == "import math" for line in imports)
+
+
+def test_epochs_table_and_kept_weights(tmp_path: Path) -> None:
+    project = spiral_mlp()
+    folder = builder.export(project, tmp_path, weights={"network": builder.compile(project)["network"].state_dict()})
+    before = (folder / "weights.safetensors").read_bytes()
+    done = subprocess.run([sys.executable, "train.py", "--epochs", "1"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, last, where = done.stdout.splitlines()
+    assert first.startswith("epoch   1   train loss")
+    assert "validation loss" in first
+    assert last.startswith("epoch   1   test loss")
+    assert str(folder / "weights.safetensors") in where
+    assert (folder / "weights.before.safetensors").read_bytes() == before
+
+
+def test_the_script_says_what_is_wrong(tmp_path: Path) -> None:
+    folder = builder.export(spiral_mlp(training={"device": "cpu"}), tmp_path)
+    text = (folder / "train.py").read_text()
+    (folder / "train.py").write_text(text.replace('"device": "cpu"', '"device": "mps"'))
+    done = subprocess.run([sys.executable, "train.py"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith('train.py: The device "mps" is not available')
+
+
+def test_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = short(spiral_mlp)
+    run = builder.train(project, tmp_path / "run")
+    folder = builder.export(project, tmp_path / "export")
+    book = json.loads((folder / "train.ipynb").read_text())
+    assert (book["nbformat"], book["nbformat_minor"]) == (4, 5)
+    assert len({cell["id"] for cell in book["cells"]}) == len(book["cells"])
+    monkeypatch.chdir(tmp_path)
+    cells = ["".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code"]
+    space: dict[str, Any] = {"__name__": "notebook"}
+    for cell in cells:
+        exec(compile(cell, "cell", "exec"), space)
+    assert space["records"] == run.history
+    assert (tmp_path / "weights.safetensors").exists()
+
+
+def test_requirements_name_what_is_imported(tmp_path: Path) -> None:
+    folder = builder.export(lenet5(), tmp_path)
+    names = {line.partition("==")[0] for line in (folder / "requirements.txt").read_text().split()}
+    assert names == {"torch", "numpy", "safetensors", "scikit-learn"}
+
+
+def test_weights_and_readme(tmp_path: Path) -> None:
+    project = short(lenet5)
+    run = builder.train(project, tmp_path / "run")
+    folder = builder.export(project, tmp_path / "export", weights=run.weights())
+    code = [line.strip() for line in (folder / "README.txt").read_text().splitlines() if line.startswith("  ")]
+    code = [line for line in code if not line.startswith(("pip", "python"))]
+    test = "import torch; torch.manual_seed(0); print([network(torch.rand(2, 1, 28, 28)).tolist()])"
+    (found,) = lines_of(["-c", "\n".join([*code, "network.eval()", test])], folder)
+    torch.manual_seed(0)
+    assert found[0] == run.networks["network"].eval()(torch.rand(2, 1, 28, 28)).tolist()
+
+
+def test_weights_that_do_not_fit(tmp_path: Path) -> None:
+    weights = {"network": builder.compile(spiral_mlp())["network"].state_dict()}
+    with pytest.raises(ExportError, match="do not fit the network 'network'"):
+        builder.export(lenet5(), tmp_path, weights=weights)
+    (tmp_path / "bad").write_bytes(b"no weights")
+    with pytest.raises(ExportError, match="cannot be read"):
+        builder.export(lenet5(), tmp_path, weights=tmp_path / "bad")
+
+
+def test_errors_are_refused(tmp_path: Path) -> None:
+    project = lenet5()
+    broken = project.with_network("network", project.networks["network"].without_node("fc3"))
+    with pytest.raises(ExportError, match="cannot be exported yet"):
+        builder.export(broken, tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+
+
+def test_zip() -> None:
+    archive = zipfile.ZipFile(io.BytesIO(export_zip(lenet5().replace(name='Le"Net\n../5'))))
+    assert {name.split("/", 1)[1] for name in archive.namelist()} == {
+        "model.py",
+        "train.py",
+        "train.ipynb",
+        "requirements.txt",
+        "README.txt",
+    }
+    assert all(name.startswith("le_net____5/") for name in archive.namelist())
+
+
+@pytest.mark.parametrize("make", PROJECTS, ids=lambda make: make.__name__)
+def test_pt2_gives_the_same_output_for_any_number_of_samples(make: Callable[..., Project], tmp_path: Path) -> None:
+    project = make()
+    network = builder.compile(project)["network"].eval()
+    folder = builder.export(project, tmp_path, weights={"network": network.state_dict()}, pt2=True)
+    program = torch.export.load(folder / "network.pt2").module()
+    (_, field), *_ = builder.tasks.find("classification")().inputs(
+        data.find(project.data.name).from_settings(project.data.settings), "network"
+    )
+    x = torch.rand(5, *field.shape)
+    assert torch.allclose(program(x), network(x), atol=1e-6)
+
+
+def test_onnx_or_a_sentence(tmp_path: Path) -> None:
+    project = lenet5()
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        with pytest.raises(ExportError, match="pip install onnx onnxscript"):
+            builder.export(project, tmp_path, onnx=True)
+        assert (tmp_path / "train.py").exists()
+    else:
+        builder.export(project, tmp_path, onnx=True)
+        assert (tmp_path / "network.onnx").stat().st_size > 1000
+
+
+# --- every data set and optimizer can be written -------------------------------------------------
+
+
+@pytest.mark.parametrize("name", data.names())
+def test_every_data_set_can_stand_alone(name: str) -> None:
+    cls = data.find(name)
+    gathered = Gathered()
+    names = gathered.add(cls.load_arrays, cls.make_batch)
+    compile(gathered.text(names), name, "exec")
+
+
+def test_a_data_set_that_cannot_stand_alone_is_told() -> None:
+    def uses_us() -> None:
+        from builder import project
+
+        print(project)
+
+    with pytest.raises(GatherError, match="must do without"):
+        Gathered().add(uses_us)
+
+
+def test_every_optimizer_exports(tmp_path: Path) -> None:
+    class Adagrad(optimizers.Optimizer):
+        name = "Adagrad"
+        lr: float = setting(0.01, min=0)
+
+    optimizers.register(Adagrad)
+    try:
+        project = short(spiral_mlp).replace(optimizer={"network": Choice("Adagrad", {"lr": 0.5})})
+        run = builder.train(project, tmp_path / "run")
+        folder = builder.export(project, tmp_path / "export")
+    finally:
+        optimizers._known.pop("Adagrad")
+    *records, _ = lines_of(["train.py", "--json"], folder)
+    assert records == run.history
