@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import keyword
 import re
 import unicodedata
@@ -10,6 +11,7 @@ from collections.abc import Container, Iterable
 from torch import nn
 
 
+@functools.lru_cache(maxsize=50_000)
 def identifier(id: str) -> str:
     """`id` itself if it can be the attribute of a module and a variable; raises ValueError otherwise."""
     if not id.isidentifier() or keyword.iskeyword(id) or unicodedata.normalize("NFKC", id) != id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Iterator
@@ -186,8 +187,14 @@ def _shapes(network: str, graph: Graph, wires: Wiring, problems: list[Problem]) 
             continue
         report.shape, report.parameters, report.flops = found.shape, found.parameters, found.flops
         report.elements, report.inner = found.elements, found.inner
-        report.explain = block.explain(shapes, found.shape)
+        report.explain = _explained(block, shapes, found.shape)
     return reports
+
+
+@functools.lru_cache(maxsize=50_000)
+def _explained(block: Block, shapes: tuple[Shape, ...], output: Shape) -> str:
+    """Cached, since most edits leave most blocks as they are."""
+    return block.explain(shapes, output)
 
 
 def _ranks(block: Block, shapes: tuple[Shape, ...]) -> None:
