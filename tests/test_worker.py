@@ -331,6 +331,27 @@ def test_a_standby_ends_with_its_server() -> None:
         time.sleep(0.05)
 
 
+def test_a_standby_that_dies_is_replaced(folder: Path) -> None:
+    """It may be killed while the order to train already lies in its pipe."""
+    launcher = Launcher()
+    launcher.ready()
+    standby = launcher._standby
+    assert standby is not None
+    os.kill(standby.pid, signal.SIGSTOP)
+    launcher.start(folder)
+    os.kill(standby.pid, signal.SIGKILL)
+    assert wait_for_start(folder).pid != standby.pid
+    launcher.close()
+
+
+def wait_for_start(folder: Path) -> State:
+    limit = time.monotonic() + 60
+    while (state := Run(folder).state).step < 1:
+        assert time.monotonic() < limit, state
+        time.sleep(0.02)
+    return state
+
+
 def test_one_worker_per_run(launcher: Launcher, folder: Path) -> None:
     launcher.start(folder)
     wait_for(folder, running_at(1))

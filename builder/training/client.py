@@ -57,8 +57,8 @@ class Launcher:
         """Wait until the standby has imported all it needs and loaded the data it was told of; False if not in time."""
         return self._standby is not None and self._warm.wait(self._told, timeout)
 
-    def _tell(self, order: dict[str, Any]) -> bool:
-        process = self._standby
+    def _tell(self, order: dict[str, Any], process: subprocess.Popen[bytes] | None = None) -> bool:
+        process = process or self._standby
         if process is None or process.stdin is None or process.poll() is not None:
             return False
         try:
@@ -98,12 +98,15 @@ class Launcher:
                 state.heartbeat = time.time()
                 state.pid = self._standby.pid if self._standby and self._standby.poll() is None else os.getpid()
                 run.write_state(folder, state)
-                if not self._tell({"run": str(folder.resolve())}):
-                    with open(folder / run.LOG_FILE, "ab") as log:
-                        _spawn(["--run", str(folder.resolve())], subprocess.DEVNULL, log.fileno())
-                elif self._standby is not None and self._standby.stdin is not None:
-                    self._standby.stdin.close()
+                process = self._standby
                 self._standby = None
+                if self._tell({"run": str(folder.resolve())}, process):
+                    assert process is not None
+                    assert process.stdin is not None
+                    process.stdin.close()
+                    _after_death(process, folder, state.heartbeat)
+                else:
+                    _spawn_run(folder)
         except (OSError, ControlError) as error:
             text = getattr(error, "strerror", None) or error
             raise StartError(f"Training cannot start in {folder}: {text}.") from None
@@ -142,6 +145,24 @@ class _Answers:
     def wait(self, count: int, timeout: float) -> bool:
         with self._changed:
             return self._changed.wait_for(lambda: self._count >= count, timeout)
+
+
+def _spawn_run(folder: Path) -> None:
+    """Train in a process that was not kept warm. Raises OSError."""
+    with open(folder / run.LOG_FILE, "ab") as log:
+        _spawn(["--run", str(folder.resolve())], subprocess.DEVNULL, log.fileno())
+
+
+def _after_death(process: subprocess.Popen[bytes], folder: Path, heartbeat: float) -> None:
+    """Start another worker should this standby die before it has taken up its run."""
+
+    def watch() -> None:
+        process.wait()
+        if run.read_state(folder).heartbeat == heartbeat:
+            with contextlib.suppress(OSError):  # the state, "starting" without a process, is then read as lost
+                _spawn_run(folder)
+
+    threading.Thread(target=watch, name="start", daemon=True).start()
 
 
 def _spawn(arguments: list[str], stdin: int, output: int) -> subprocess.Popen[bytes]:

@@ -26,6 +26,8 @@ LOG_FILE = "log.txt"
 LIVE = ("starting", "running", "paused")
 STALE_SECONDS = 15.0
 """A live run whose worker has not been heard of for so long is lost, even if its process number exists."""
+STARTING_SECONDS = 120.0
+"""The same for a run that has yet to begin."""
 
 
 @dataclass
@@ -115,6 +117,11 @@ def alive(pid: int) -> bool:
         return True  # no /proc here
 
 
+def _patience(state: State) -> float:
+    # A worker that is not yet warm imports for seconds, on a busy machine for many.
+    return STARTING_SECONDS if state.status == "starting" else STALE_SECONDS
+
+
 class Run:
     """A read view of a run folder. Cheap to make and to ask several times a second."""
 
@@ -133,14 +140,14 @@ class Run:
         state = read_state(self.folder)
         if not state.heartbeat:
             # Nothing written yet: the worker has a while to report.
-            if time.time() - self.created > STALE_SECONDS:
+            if time.time() - self.created > STARTING_SECONDS:
                 state.status, state.message = "lost", "The training process never started. Press Train to try again."
-        elif state.status in LIVE and (not alive(state.pid) or time.time() - state.heartbeat > STALE_SECONDS):
+        elif state.status in LIVE and (not alive(state.pid) or time.time() - state.heartbeat > _patience(state)):
             state.status = "lost"
             state.seconds_left = None
+            where = f"after step {state.step}" if state.step else "before the first step"
             state.message = (
-                f"The training process ended unexpectedly after step {state.step}. "
-                "Press Continue to go on from the last checkpoint."
+                f"The training process ended unexpectedly {where}. Press Continue to go on from the last checkpoint."
             )
         return state
 

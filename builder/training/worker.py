@@ -7,6 +7,7 @@ own session, it goes on when the server dies, and everything it knows lies in th
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -78,7 +79,8 @@ def _warm_up() -> None:
 
     del job, probes
     for name in templates.names()[:1]:
-        generate(templates.load(name))  # shape inference has a slow first time too
+        with contextlib.suppress(ValueError):  # whatever is wrong with it, only a head start is lost
+            generate(templates.load(name))  # shape inference has a slow first time too
     torch.manual_seed(0)  # slow the first time; the run sets its own
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(8, 2))
     for optimizer in (torch.optim.SGD, torch.optim.Adam):
