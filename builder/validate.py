@@ -76,7 +76,7 @@ def check(project: Project) -> Report:
     Reads only declarations, never a disk or the network. Never raises for a user's mistake.
     """
     report = inspect(project)
-    report.problems = tuple(fixes.with_fix(project, problem, report, inspect) for problem in report.problems)
+    report.problems = fixes.with_fixes(project, report, inspect)
     return report
 
 
@@ -240,9 +240,10 @@ def _against_task(
     if inputs and len(inputs) != len(wanted):
         names = ", ".join(name for name, _ in wanted)
         message = (
-            f"The network has {len(inputs)} inputs, but the data {parts.dataset.label} feeds {len(wanted)} ({names})."
+            f"The network has {len(inputs)} inputs ({', '.join(n.id for n in inputs)}), but the data {parts.dataset.label} "
+            f"feeds {len(wanted)} ({names})."
         )
-        yield Problem(network, inputs[-1].id, None, "inputs", "error", message + " Remove or add input blocks.")
+        yield Problem(network, inputs[-1].id, None, "inputs", "error", message + " Remove or add an input block.")
     else:
         for node, (name, given) in zip(inputs, wanted, strict=False):
             block = node.block
@@ -297,7 +298,7 @@ def _outputs(
                 f"Let the last layer give {size(wanted)}."
             )
             yield Problem(network, node.id, "in", "output-mismatch", "error", message)
-        if getattr(loss, "expects_logits", False):
+        if loss.expects_logits:
             source = wires.sources[node.id].get("in")
             block = graph.node(source).block if source is not None else None
             if isinstance(block, Block) and block.probabilities:

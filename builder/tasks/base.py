@@ -17,6 +17,8 @@ class Loss(Declared):
 
     name: ClassVar[str] = ""
     formula: ClassVar[str] = ""
+    expects_logits: ClassVar[bool] = False
+    """Whether it applies the softmax itself, so that a network should end in raw scores."""
 
     def problem(self, dataset: Dataset) -> str | None:
         """Why this loss does not suit the data, as a sentence; None if it does. Reads no data."""

@@ -117,6 +117,7 @@ class CrossEntropy(_Weighted):
     label = "Cross entropy"
     help = "The usual loss of classification: minus the log of the probability given to the right class."
     formula = "−log( exp(z_y) / Σ exp(z_j) )"
+    expects_logits = True
 
     label_smoothing: float = setting(
         0.0, min=0, max=1, label="label smoothing", help="The part of the target that is spread over all classes."
@@ -142,6 +143,7 @@ class Focal(Loss):
     label = "Focal loss"
     help = "Cross entropy that pays less attention to samples which are already right (Lin et al. 2017)."
     formula = "−(1 − p_y)^γ · log p_y"
+    expects_logits = True
 
     gamma: float = setting(2.0, min=0, max=20, help="How much less; 0 gives cross entropy.")
 
