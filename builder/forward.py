@@ -1,6 +1,6 @@
 """The statements of a `forward` method: layers in order become few, readable lines.
 
-A run of layers that only feed each other is written as one variable, `x`, with up to three calls
+A run of layers that only feed each other is written as one variable, `x`, with up to four calls
 nested in a line; a line begins where a layer does the work (a convolution, a matrix product)::
 
     x = self.pool1(self.relu1(self.conv1(image)))
@@ -18,7 +18,7 @@ from builder import names
 
 WIDTH = 88
 """The longest statement that is nested."""
-DEPTH = 3
+DEPTH = 4
 """The most calls in one statement."""
 CHAIN = ("x", "out", "h", "y")
 

@@ -131,8 +131,8 @@ def _class(cls: Class, network: bool, styles: dict[str, int]) -> Lines:
     lines.append(("        super().__init__()", ()))
     shapes = {layer.id: layer.shape for layer in cls.layers}
     for layer in cls.layers:
-        changed = network and shapes.get(layer.sources[0]) != layer.shape
-        comment = f"  # {names.size(layer.shape)}" if changed else ""
+        telling = layer.flops > 0 or shapes.get(layer.sources[0]) != layer.shape
+        comment = f"  # {names.size(layer.shape)}" if network and telling else ""
         lines += [(line, (layer.id,)) for line in _assignment(layer, comment, styles)]
     result = "Tensor" if cls.outputs == 1 else f"tuple[{', '.join(['Tensor'] * cls.outputs)}]"
     arguments = ["self", *(f"{name}: Tensor" for name in cls.inputs)]

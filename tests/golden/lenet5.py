@@ -23,8 +23,7 @@ class LeNet5(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.pool1(self.relu1(self.conv1(image)))
-        x = self.pool2(self.relu2(self.conv2(x)))
-        x = self.flatten(x)
+        x = self.flatten(self.pool2(self.relu2(self.conv2(x))))
         x = self.relu3(self.fc1(x))
         x = self.relu4(self.fc2(x))
         return self.fc3(x)

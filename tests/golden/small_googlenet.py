@@ -80,10 +80,8 @@ class SmallGoogLeNet(nn.Module):
         self.fc = nn.Linear(128, 10)  # 10
 
     def forward(self, image: Tensor) -> Tensor:
-        x = self.relu1(self.bn1(self.conv1(image)))
-        x = self.pool1(x)
+        x = self.pool1(self.relu1(self.bn1(self.conv1(image))))
         x = self.inception1(x)
         x = self.pool2(self.inception2(x))
-        x = self.flatten(self.pool(self.inception3(x)))
-        x = self.dropout(x)
+        x = self.dropout(self.flatten(self.pool(self.inception3(x))))
         return self.fc(x)

@@ -62,9 +62,9 @@ class SmallResnet(nn.Module):
         self.conv1 = nn.Conv2d(1, 16, kernel_size=3, padding=1, bias=False)  # 16×28×28
         self.bn1 = nn.BatchNorm2d(16)
         self.relu1 = nn.ReLU()
-        self.layer1 = Residual(16)
+        self.layer1 = Residual(16)  # 16×28×28
         self.layer2 = ResidualWithShortcut(16, 32)  # 32×14×14
-        self.layer3 = Residual(32)
+        self.layer3 = Residual(32)  # 32×14×14
         self.layer4 = ResidualWithShortcut(32, 64)  # 64×7×7
         self.pool = nn.AdaptiveAvgPool2d(1)  # 64×1×1
         self.flatten = nn.Flatten()  # 64
