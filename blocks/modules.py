@@ -5,8 +5,6 @@ Each class stands alone: it names nothing of this file but itself.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -141,7 +139,7 @@ class PositionalEncoding(nn.Module):
     def __init__(self, length: int, features: int) -> None:
         super().__init__()
         position = torch.arange(length).unsqueeze(1)
-        rate = torch.exp(torch.arange(0, features, 2) * (-math.log(10000.0) / features))
+        rate = 10000.0 ** (-torch.arange(0, features, 2) / features)
         encoding = torch.zeros(length, features)
         encoding[:, 0::2] = torch.sin(position * rate)
         encoding[:, 1::2] = torch.cos(position * rate)[:, : features // 2]

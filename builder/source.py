@@ -114,8 +114,7 @@ def _helpers(planned: Plan) -> list[str]:
 def _imports(helpers: list[str]) -> list[str]:
     """The import statements that these helpers, and every network, need."""
     used = {node.id for text in helpers for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-    found = ["import math", ""] if "math" in used else []
-    found += ["import torch"] if "torch" in used else []
+    found = ["import torch"] if "torch" in used else []
     found += ["import torch.nn.functional as F"] if "F" in used else []
     return [*found, "from torch import Tensor, nn"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from networks import graph, project
 from torch import Tensor, nn
 
+from blocks import modules
 from blocks.activation import ReLU
 from blocks.base import Block, Call, Port, Shape, Subgraph, setting
 from blocks.convolution import Conv2d
@@ -72,13 +74,14 @@ def test_ruff_finds_nothing(name: str, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", [*KNOWN, "all helpers"])
 def test_only_torch_is_imported(name: str) -> None:
-    for node in ast.walk(ast.parse(source(KNOWN[name]()))):
+    text = inspect.getsource(modules) if name == "all helpers" else source(KNOWN[name]())
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             assert {a.name.split(".")[0] for a in node.names} == {"torch"}
         if isinstance(node, ast.ImportFrom):
-            assert node.module == "torch"
+            assert node.module in ("torch", "__future__")
 
 
 def test_source_does_not_change_from_call_to_call() -> None:
