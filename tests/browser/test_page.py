@@ -1,0 +1,158 @@
+"""The page in a real browser: the first minute, and that nothing is lost by a reload, a dead server or a second tab."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.browser.app_harness import Server, until
+
+pytestmark = pytest.mark.browser
+Visit = Callable[..., Any]
+
+
+def saved(page: Any) -> None:
+    """Wait until every edit has reached the disk."""
+    page.locator("[data-testid=saved][data-state=saved]").wait_for()
+
+
+def set_channels(page: Any, value: int) -> None:
+    """Give conv1 so many channels, by the inspector."""
+    page.get_by_test_id("node-conv1").click()
+    page.get_by_test_id("setting-out_channels").fill(str(value))
+    page.keyboard.press("Enter")
+
+
+def channels(project: dict[str, Any]) -> int:
+    node = next(n for n in project["networks"]["network"]["nodes"] if n["id"] == "conv1")
+    found: int = node["settings"]["out_channels"]
+    return found
+
+
+def train_long(page: Any, server: Server) -> None:
+    """A training that does not end by itself within the test: many epochs, set on disk through the page's own panel."""
+    page.get_by_role("tab", name="Loss & optimizer").click()
+    field = page.get_by_label("epochs", exact=True).first
+    field.fill("5000")
+    field.press("Enter")
+    until(lambda: server.project(page)["training"].get("epochs") == 5000)
+    page.get_by_test_id("train").click()
+    page.get_by_test_id("pause").wait_for()
+    until(lambda: server.runs()[-1].state.step > 0, 90)
+
+
+def test_the_first_visit_shows_a_network_that_trains_with_one_click(visit: Visit, server: Server) -> None:
+    page = visit()
+    page.get_by_test_id("node-conv1").wait_for()
+    assert "61,706" in page.get_by_test_id("totals").inner_text()
+    assert page.get_by_role("tab", name="Data").get_attribute("aria-selected") == "true"
+    page.get_by_test_id("train").click()
+    page.locator("[role=tab][aria-selected=true]", has_text="Curves").wait_for()
+    page.get_by_text("epoch ", exact=False).first.wait_for()
+    until(lambda: server.runs()[0].state.step > 20, 90)
+    plots = page.locator(".js-plotly-plot")
+    plots.nth(1).wait_for()
+    for i in (0, 1):
+        box = until(lambda i=i: plots.nth(i).bounding_box())
+        assert box["y"] + box["height"] <= 768, "the curves must be seen without scrolling"
+    page.locator("[data-testid=thumb-conv1]").first.wait_for()
+    assert f"run={server.runs()[0].id}" in page.url
+
+
+def test_a_reload_keeps_the_edits_and_the_training(visit: Visit, server: Server) -> None:
+    page = visit()
+    set_channels(page, 9)
+    saved(page)
+    until(lambda: channels(server.project(page)) == 9)
+    train_long(page, server)
+    address, run = page.url, server.runs()[0]
+    before = run.state.step
+    page.reload()
+    page.get_by_test_id("pause").wait_for()
+    assert page.url == address
+    assert page.get_by_test_id("read-only").count() == 0
+    until(lambda: run.state.step > before)
+    page.get_by_test_id("node-conv1").click()
+    assert page.get_by_test_id("setting-out_channels").input_value() == "9"
+    page.get_by_test_id("stop").click()
+    page.get_by_test_id("train").wait_for()
+    assert len(server.runs()) == 1
+
+
+def test_a_killed_server_loses_no_edit_and_no_step(visit: Visit, server: Server) -> None:
+    page = visit()
+    set_channels(page, 9)
+    saved(page)
+    train_long(page, server)
+    run = server.runs()[0]
+    server.kill()
+    before = run.state.step
+    set_channels(page, 11)
+    page.get_by_test_id("offline").wait_for()
+    until(lambda: run.state.step > before)  # the training goes on by itself
+    server.start()
+    page.get_by_test_id("offline").wait_for(state="detached")
+    until(lambda: channels(server.project(page)) == 11)
+    page.get_by_test_id("pause").wait_for()
+    assert page.get_by_test_id("read-only").count() == 0
+    again = visit(page.url, beside=page)
+    again.get_by_test_id("read-only").wait_for()
+    again.get_by_test_id("pause").wait_for()
+    again.get_by_test_id("node-conv1").click()
+    assert again.get_by_test_id("setting-out_channels").input_value() == "11"
+    page.get_by_test_id("stop").click()
+    until(lambda: run.state.status == "stopped")
+
+
+def test_a_server_killed_right_after_an_edit_and_a_page_opened_anew(visit: Visit, server: Server) -> None:
+    page = visit()
+    saved(page)
+    server.kill()
+    set_channels(page, 13)  # never reached the server: only this browser has it
+    context = page.context
+    address = page.url
+    page.close()
+    server.start()
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_test_id("node-conv1").wait_for(timeout=90_000)
+    until(lambda: channels(server.project(page)) == 13)
+
+
+def test_a_second_tab_looks_and_takes_over(visit: Visit, server: Server) -> None:
+    first = visit()
+    saved(first)
+    second = visit(first.url, beside=first)
+    second.get_by_test_id("read-only").wait_for()
+    set_channels(first, 7)
+    until(lambda: channels(server.project(first)) == 7)
+    first.get_by_test_id("pill-conv1-relu1").get_by_text("7×28×28").wait_for()
+    second.get_by_test_id("pill-conv1-relu1").get_by_text("7×28×28").wait_for()
+    second.get_by_test_id("take-over").click()
+    second.get_by_test_id("read-only").wait_for(state="detached")
+    first.get_by_test_id("read-only").wait_for()
+    set_channels(second, 8)
+    until(lambda: channels(server.project(first)) == 8)
+    first.get_by_test_id("pill-conv1-relu1").get_by_text("8×28×28").wait_for()
+    assert json.loads((server.folder(first) / "project.json").read_text())["name"] == "lenet5"
+
+
+def test_a_choice_in_a_panel_is_one_undo_away(visit: Visit, server: Server) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Loss & optimizer").click()
+    field = page.get_by_label("epochs", exact=True).first
+    field.fill("3")
+    field.press("Enter")
+    until(lambda: server.project(page)["training"].get("epochs") == 3)
+    page.get_by_test_id("undo").click()
+    until(lambda: server.project(page)["training"].get("epochs") != 3)
+    until(lambda: field.input_value() != "3")
+
+
+def test_an_address_of_nowhere_opens_something_and_says_so(visit: Visit, server: Server) -> None:
+    page = visit(f"{server.url}/?project=../../etc")
+    assert "not in this workspace" in page.get_by_test_id("notice").inner_text()
+    page.get_by_test_id("node-conv1").wait_for()
