@@ -128,6 +128,9 @@ def look_up(project: Project, problems: list[Problem]) -> Parts:
         )
         problems.append(Problem("", None, None, "data-task", "error", message))
         return Parts(None, task, loss, training)
+    unfit = loss.problem(dataset) if loss is not None and dataset is not None else None
+    if unfit is not None:
+        problems.append(Problem("", None, None, "loss-setting", "error", unfit))
     return Parts(dataset, task, loss, training)
 
 

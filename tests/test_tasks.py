@@ -244,3 +244,11 @@ def test_a_task_from_outside_trains(registered: None, tmp_path: Path) -> None:
     (weight, bias) = run.networks["network"].parameters()
     assert torch.allclose(weight, torch.ones(1, 2), atol=0.05)
     assert abs(bias.item()) < 0.1
+
+
+def test_check_reports_a_loss_that_does_not_fit() -> None:
+    made = builder.templates.load("mlp")
+    loss = Choice("cross_entropy", {"class_weights": "custom", "custom_weights": [1.0] * 11})
+    (problem,) = builder.check(made.replace(loss=loss)).problems
+    assert problem.code == "loss-setting"
+    assert "11 custom weights" in problem.message
