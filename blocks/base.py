@@ -31,6 +31,10 @@ Json = Any
 """A value that JSON can hold: None, bool, int, float, str, list or dict."""
 
 
+LARGEST = 1e300
+"""No setting is larger: a file may hold whole numbers of any length, which no float can take."""
+
+
 class BlockError(ValueError):
     """A block cannot take what it receives.
 
@@ -204,6 +208,8 @@ class Setting:
             raise SettingError(f"{self.name} is {_short(value)}; it must be {kind}.")
         if value != value or value in (float("inf"), float("-inf")):
             raise SettingError(f"{self.name} is {value}; it must be a finite number.")
+        if abs(value) > LARGEST:
+            raise SettingError(f"{self.name} is {_short(value)}; that is too large for any machine.")
         if self.min is not None and value < self.min:
             raise SettingError(f"{self.name} is {value}; the smallest allowed is {self.min:g}.")
         if self.max is not None and value > self.max:
@@ -381,7 +387,8 @@ class Block(Declared):
     stochastic: ClassVar[bool] = False
     """Whether the output may differ from call to call in training mode (dropout, noise)."""
     probe_real: ClassVar[bool] = False
-    """Whether its shape is found by a real run of two samples: recurrent layers are slow on torch's meta device."""
+    """Whether its shape is found by a real run of two samples: some layers, recurrent ones say, are slow on torch's meta
+    device."""
     role: ClassVar[str] = ""
     """What the block can do for a repair: ``output``, ``flatten``, ``pad``, ``crop``, ``project``, ``readout``, ``embed``."""
     per_batch: ClassVar[bool] = False

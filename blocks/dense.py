@@ -68,7 +68,8 @@ class Bilinear(Block):
     formula = "y[k] = aᵀ·W[k]·b + c[k]"
     source = "torch.nn.Bilinear"
     inputs = (Port("first", rank=1), Port("second", rank=1))
-    out_features: int = setting(10, min=1, max=1_000_000, help="how many numbers come out")
+    probe_real = True  # on the meta device torch works through its outputs one by one
+    out_features: int = setting(10, min=1, max=4096, help="how many numbers come out")
     bias: bool = setting(True, help="adds a trainable number to every output")
     examples = (
         Example({"out_features": 4}, ((3,), (5,)), (4,), 64),

@@ -48,7 +48,7 @@ class VGGStage(Block):
 class DoubleConv(Block):
     """The two 3×3 convolutions at every level of a U-Net."""
 
-    label, category, stem = "DoubleConv", "composite", "double"
+    label, category, stem = "DoubleConv", "composite", "convs"
     help = "Two 3×3 convolutions with ReLU: one level of a U-Net."
     formula = "relu(conv3×3(relu(conv3×3(x))))"
     source = "Ronneberger et al. 2015, U-Net"
@@ -57,7 +57,7 @@ class DoubleConv(Block):
     padding: int = setting(1, min=0, max=1, help="1 keeps the size, 0 loses 4 pixels as in the paper")
     batch_norm: bool = setting(False, help="normalizes after every convolution")
     examples = (
-        Example({"padding": 0}, ((1, 572, 572),), (64, 568, 568), 37_568),
+        Example({"padding": 0}, ((1, 28, 28),), (64, 24, 24), 37_568),
         Example({"out_channels": 8}, ((4, 9, 9),), (8, 9, 9), 880),
     )
 

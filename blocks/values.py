@@ -53,3 +53,8 @@ class Constant(Block):
             k: v for k, v, usual in (("value", self.value, 0.0), ("trainable", self.trainable, False)) if v != usual
         }
         return Call("Constant", *self.shape, **options)
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return (
+            f"{'·'.join(map(str, self.shape))} = {math.prod(self.shape):,} {'trained' if self.trainable else 'fixed'}"
+        )
