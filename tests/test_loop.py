@@ -17,6 +17,7 @@ from builder.project import Choice
 from builder.tasks import classification
 from builder.training import checkpoint, job
 from builder.training.loop import Diverged, Loop
+from builder.training.run import Run
 from builder.training.settings import TrainingSettings
 
 CLASSES = 4
@@ -315,6 +316,20 @@ def test_train_gives_the_run(tmp_path: Path) -> None:
     assert all(torch.equal(v, best["network"][k]) for k, v in run.networks["network"].state_dict().items())
     with pytest.raises(FileExistsError, match="already holds a run"):
         builder.train(spiral_mlp(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_an_interrupt_keeps_what_was_trained(error: type[BaseException], tmp_path: Path) -> None:
+    def stop(record: dict[str, Any]) -> None:
+        if record["step"] == 5:
+            raise error
+
+    with pytest.raises(error):
+        builder.train(spiral_mlp(), tmp_path / "run", on_progress=stop)
+    found = Run(tmp_path / "run")
+    assert found.steps()["step"].tolist() == [1, 2, 3, 4]
+    if error is KeyboardInterrupt:
+        assert found.weights() is not None
 
 
 def test_what_cannot_be_trained_is_refused_before(tmp_path: Path) -> None:

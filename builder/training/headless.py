@@ -42,12 +42,17 @@ def train(
     made = job.Job(folder)
     records: list[Record] = []
     steps = made.loop.run
+    raised: list[Exception] = []
 
     def told() -> Iterator[Record]:
         for record in steps():
             records.append(record)
             if on_progress is not None:
-                on_progress(record)
+                try:
+                    on_progress(record)
+                except Exception as error:  # the caller's own; the session would take it for one of training
+                    raised.append(error)
+                    raise
             yield record
 
     made.loop.run = told  # type: ignore[method-assign]
@@ -56,8 +61,12 @@ def train(
         failed = session.work()
     except BaseException:  # an interrupt from the keyboard, say: what was trained so far is kept
         session.save()
+        if session.reporter.history is not None:
+            session.reporter.history.close()
         session.reporter.end()
         raise
+    if raised:
+        raise raised[0]
     if failed:
         raise job.JobError(session.state.message)
     return TrainedRun(folder, records, made.networks)
