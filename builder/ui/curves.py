@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from builder import tasks
 from builder.training.run import LIVE, Run, State
 from builder.ui import state
+from builder.ui.chart import chart, line
 from builder.ui.views import plots
 
 HEIGHT = 196
@@ -126,7 +126,7 @@ def _curves(id: str) -> None:
     if run is None:
         return
     now = run.state
-    steps, validation = run.steps(), run.validation()
+    steps, validation = _history(run), run.validation()
     if now.message:
         _message(run, now)
     overlaid = [r for r in state.runs() if r.id in st.session_state.get("overlaid", [])]
@@ -136,10 +136,8 @@ def _curves(id: str) -> None:
         st.markdown(
             f"**Loss** &ensp; {_latest('train', steps, 'loss/loss')} &ensp; {_latest('validation', validation, 'loss/loss')}"
         )
-        figure = _figure(
-            run, now, steps, validation, "loss/loss", overlaid, log=bool(st.session_state.get("log_scale"))
-        )
-        st.plotly_chart(figure, key="loss_chart", config=plots.CONFIG)
+        log = bool(st.session_state.get("log_scale"))
+        _chart(run, now, steps, validation, "loss/loss", overlaid, "loss", log=log)
     with right:
         if metric is not None:
             name, label = metric
@@ -149,11 +147,28 @@ def _curves(id: str) -> None:
             st.markdown(
                 f"**{label.capitalize()}** &ensp; {_latest('train', steps, column, True)} &ensp; {_latest('validation', validation, column, True)}{told}"
             )
-            st.plotly_chart(
-                _figure(run, now, steps, validation, column, overlaid, percent=True),
-                key="metric_chart",
-                config=plots.CONFIG,
-            )
+            _chart(run, now, steps, validation, column, overlaid, name, percent=True)
+
+
+def _history(run: Run) -> dict[str, Any]:
+    """The run's steps; those read before are kept, so that a long run costs no more than a short one."""
+    kept: dict[str, tuple[list[int] | None, dict[str, Any]]] = st.session_state.setdefault("histories", {})
+    attempts = run.attempts()
+    before, columns = kept.get(run.id, (None, dict[str, Any]()))
+    if before != attempts or not len(columns.get("step", ())):
+        columns = run.steps()
+    else:
+        new = run.steps(after=int(columns["step"][-1]))
+        if len(new["step"]):
+            if set(new) != set(columns):
+                columns = run.steps()
+            else:
+                columns = {name: np.concatenate([columns[name], new[name]]) for name in columns}
+    kept.pop(run.id, None)
+    kept[run.id] = (attempts, columns)
+    while len(kept) > 1 + _OVERLAID:
+        kept.pop(next(iter(kept)))
+    return columns
 
 
 def _message(run: Run, now: State) -> None:
@@ -192,77 +207,59 @@ def _axis(columns: dict[str, Any], now: State) -> Any:
     return steps
 
 
-def _figure(
+def _chart(
     run: Run,
     now: State,
     steps: dict[str, Any],
     validation: dict[str, Any],
     column: str,
     overlaid: list[Run],
+    key: str,
     log: bool = False,
     percent: bool = False,
-) -> go.Figure:
-    figure = go.Figure()
+) -> None:
     amount = float(st.session_state.get("smoothing", 0.9))
+    lines: list[dict[str, Any]] = []
     for other, colour in zip(overlaid, plots.EARLIER, strict=False):
-        _add(figure, other, other.state, other.steps(), other.validation(), column, amount, colour, colour, faint=True)
-    _add(figure, run, now, steps, validation, column, amount, plots.BLUE, plots.ORANGE)
+        lines += _lines(other, other.state, _history(other), other.validation(), column, amount, colour)
+    lines += _lines(run, now, steps, validation, column, amount)
+    level = None
     if column == "loss/loss" and now.expected_loss and now.first_loss is not None and math.isfinite(now.first_loss):
         near = abs(now.first_loss - now.expected_loss) < 0.25 * now.expected_loss
-        figure.add_hline(y=now.expected_loss, line={"color": plots.GREEN, "width": 1, "dash": "dot"})
         sign = "✓" if near else "– far off; look at the last layer and its scale"
-        figure.add_annotation(
-            xref="paper", yref="y", x=1, y=math.log10(now.expected_loss) if log else now.expected_loss, xanchor="right", yanchor="bottom",
-            text=f"expected at the start {now.expected_loss:.3f}, yours {now.first_loss:.3f} {sign}",
-            showarrow=False, font={"size": 11, "color": plots.GREEN},
-        )  # fmt: skip
+        level = (now.expected_loss, f"expected at the start {now.expected_loss:.3f}, yours {now.first_loss:.3f} {sign}")
     by_epoch = st.session_state.get("by_epoch", True)
-    plots.layout(figure, HEIGHT)
-    total = now.epochs if by_epoch else now.steps
-    figure.update_xaxes(title="epoch" if by_epoch else "step", range=[0, max(total, 1)], autorange=False)
-    figure.update_yaxes(type="log" if log else "linear", tickformat=".0%" if percent else None)
-    return figure
+    chart(
+        key,
+        lines,
+        about=f"{key} of {run.name} over the {'epochs' if by_epoch else 'steps'}",
+        title="epoch" if by_epoch else "step",
+        range=(0.0, float(max((now.epochs if by_epoch else now.steps), 1))),
+        height=HEIGHT,
+        log=log,
+        percent=percent,
+        level=level,
+    )
 
 
-def _add(
-    figure: go.Figure,
+def _lines(
     run: Run,
     now: State,
     steps: dict[str, Any],
     validation: dict[str, Any],
     column: str,
     amount: float,
-    train: str,
-    held_out: str,
-    faint: bool = False,
-) -> None:
+    colour: str | None = None,
+) -> list[dict[str, Any]]:
+    """Training, its single steps (of the run that is looked at) and validation; `colour` marks an earlier run."""
+    found = []
     if column in steps and len(steps[column]):
         x, y = _axis(steps, now), steps[column]
-        if not faint:
-            raw_x, raw_y = plots.thinned(x, y)
-            figure.add_trace(
-                go.Scatter(
-                    x=raw_x, y=raw_y, mode="lines", line={"color": train, "width": 1}, opacity=0.28, hoverinfo="skip"
-                )
-            )
-        mean_x, mean_y = plots.thinned(x, plots.smoothed(y, amount))
-        figure.add_trace(
-            go.Scatter(
-                x=mean_x,
-                y=mean_y,
-                mode="lines",
-                name=f"{run.name}, train",
-                line={"color": train, "width": 1.5 if faint else 2},
-            )
-        )
+        if colour is None:
+            found.append(line(*plots.thinned(x, y), "each"))
+        mean = plots.thinned(x, plots.smoothed(y, amount))
+        found.append(line(*mean, "train" if colour is None else "earlier", f"{run.name}, training", colour))
     if column in validation and len(validation[column]):
-        figure.add_trace(
-            go.Scatter(
-                x=_axis(validation, now),
-                y=validation[column],
-                mode="lines+markers",
-                name=f"{run.name}, validation",
-                line={"color": held_out, "width": 1.5, "dash": "dash"},
-                marker={"size": 3 if faint else 6, "symbol": "circle-open"},
-            )
-        )
+        look, dots = ("held-out", 3.0) if colour is None else ("earlier-held-out", 1.5)
+        found.append(line(_axis(validation, now), validation[column], look, f"{run.name}, validation", colour, dots))
+    return found

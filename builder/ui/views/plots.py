@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 Array = np.ndarray[Any, Any]
 
 BLUE, ORANGE, GREY, GREEN, TEAL = "#3351d1", "#c2581a", "#9aa3b2", "#2f855a", "#2a8c99"
-EARLIER = ("#8a9bea", "#b48ad6", "#7fb38a", "#c9a25a", "#8fb8c9")
+EARLIER = ("#a47bd1", "#4f9e86", "#bd9140", "#c77a9b", "#7f93a8")
 MAX_POINTS = 600
 CONFIG = {"displayModeBar": False, "doubleClick": "reset"}
 
@@ -19,6 +19,7 @@ def layout(figure: go.Figure, height: int, **more: Any) -> go.Figure:
     """The common look: small margins, thin grid, no title."""
     figure.update_layout(
         height=height,
+        width=320,  # until the page has measured the real one; without a width Streamlit hides the plot
         margin={"l": 44, "r": 12, "t": 8, "b": 34},
         showlegend=False,
         uirevision="kept",
@@ -48,13 +49,19 @@ def smoothed(y: Array, amount: float) -> Array:
     """Exponential running mean with its start corrected (Kingma and Ba 2015); `amount` from 0 (none) to below 1."""
     if amount <= 0 or not len(y):
         return y
-    found = np.empty(len(y))
-    mean = 0.0
-    weight = 0.0
-    for i, value in enumerate(np.nan_to_num(y)):
-        mean = amount * mean + (1 - amount) * value
-        weight = amount * weight + (1 - amount)
-        found[i] = mean / weight
+    # Within a block the recursion is a triangular matrix, so that only blocks are walked in Python.
+    count, width = len(y), 64
+    padded = np.zeros(-(-count // width) * width)
+    padded[:count] = np.nan_to_num(y)
+    power = np.arange(width)[:, None] - np.arange(width)[None, :]
+    weights = np.where(power >= 0, (1 - amount) * amount ** np.maximum(power, 0), 0.0)
+    blocks = padded.reshape(-1, width) @ weights.T
+    carry = amount ** np.arange(1, width + 1)
+    before = 0.0
+    for block in blocks:
+        block += before * carry
+        before = block[-1]
+    found: Array = blocks.reshape(-1)[:count] / (1 - amount ** np.arange(1, count + 1))
     return found
 
 
