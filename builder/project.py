@@ -117,10 +117,10 @@ def from_json(data: Any) -> Project:
     """
     root = _object(data, "the file")
     version = root.get("format")
-    if version != FORMAT:
-        if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
+    if version != FORMAT or isinstance(version, bool):
+        if isinstance(version, int) and version > FORMAT:
             raise ProjectError(
-                f"The file has format {version}, but this Layerloom reads up to format {FORMAT}. "
+                f"The file has format {_short(version)}, but this Layerloom reads up to format {FORMAT}. "
                 "Please update Layerloom to open it."
             )
         raise ProjectError(f"The file has no known format number ({_short(version)}); it is no Layerloom project.")
@@ -224,7 +224,9 @@ def _choice(value: Any, where: str) -> Choice:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _short(value: Any) -> str:
@@ -250,6 +252,8 @@ def loads(text: str | bytes) -> Project:
             f"The file is no complete JSON (line {error.lineno}, column {error.colno}: {error.msg}). "
             "It may be cut off or no Layerloom project."
         ) from None
+    except ValueError:  # Python's own limit on the digits of an integer
+        raise ProjectError("The file holds a number of thousands of digits; it is no Layerloom project.") from None
     except RecursionError:
         raise ProjectError("The file is nested too deeply to be a Layerloom project.") from None
     return from_json(data)

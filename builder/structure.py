@@ -54,7 +54,7 @@ def wiring(ids: tuple[str, ...], edges: tuple[Edge, ...]) -> Wiring:
     stuck = {id for loop in loops for id in loop}
     for id in list(stuck):
         stuck |= nx.descendants(view, id)
-    free = view.subgraph(id for id in ids if id not in stuck)
+    free = view.subgraph(id for id in ids if id not in stuck).copy() if stuck else view  # a mere view of it is slow
     order = tuple(nx.lexicographical_topological_sort(free, key=rank.__getitem__))
     sources: dict[str, dict[str, str]] = {id: {} for id in ids}
     users: dict[str, list[str]] = {id: [] for id in ids}

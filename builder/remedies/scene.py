@@ -154,7 +154,7 @@ def removal(scene: Scene) -> Iterator[Candidate]:
 
 
 def valid(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Those of the values that the settings take."""
+    """Those of the values that the settings take; none of them when they do not go together."""
     kept = {}
     for spec in cls.settings():
         if spec.name in values:
@@ -162,6 +162,10 @@ def valid(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
                 kept[spec.name] = spec.check(values[spec.name])
             except SettingError:
                 continue
+    try:
+        cls.from_settings(kept)
+    except SettingError:
+        return {}
     return {k: list(v) if isinstance(v, tuple) else v for k, v in kept.items()}
 
 
