@@ -45,7 +45,7 @@ def panel() -> None:
     with right:
         st.markdown("##### Samples per class")
         st.plotly_chart(_counts(statistics, samples.class_names), key="class_counts", config=plots.CONFIG)
-        st.caption(" · ".join(f"{split} {count:,}" for split, count in statistics.sizes.items()))
+        st.html(f"<style>{_KEY}</style><div class='key'>{_key(statistics)}</div>")
 
 
 def _choice() -> Dataset | None:
@@ -136,10 +136,10 @@ def _samples(samples: view.Samples) -> None:
             plots.points(samples.inputs, samples.labels, names, 250), key="sample_points", config=plots.CONFIG
         )
     elif samples.inputs.ndim == 4:
-        shown = range(0, len(samples.inputs), max(1, len(samples.inputs) // 36))
+        shown = range(0, len(samples.inputs), max(1, len(samples.inputs) // _SHOWN))
         cells = "".join(
             f"<figure><img src='{pictures.url(samples.inputs[i])}' alt=''/><figcaption>{_caption(samples, i)}</figcaption></figure>"
-            for i in list(shown)[:36]
+            for i in list(shown)[:_SHOWN]
         )
         st.html(f"<style>{_GRID}</style><div class='samples'>{cells}</div>")
     else:
@@ -157,20 +157,35 @@ def _caption(samples: view.Samples, i: int) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
+_SHOWN = 30
 _GRID = """
-.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(46px, 1fr)); gap: 6px; }
+.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(38px, 1fr)); gap: 4px 6px; }
 .samples figure { margin: 0; text-align: center; }
 .samples img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 4px; image-rendering: pixelated; background: #0b0d12; }
 .samples figcaption { font-size: 11px; opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 """
 
 
+_COLOURS = {"train": plots.BLUE, "validation": plots.ORANGE, "test": plots.GREY}
+_KEY = """
+.key { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 12px; font-variant-numeric: tabular-nums; }
+.key i { display: inline-block; width: 9px; height: 9px; border-radius: 2px; margin-right: 5px; }
+"""
+
+
+def _key(statistics: view.Statistics) -> str:
+    """The parts and their sizes, each with its colour in the chart above."""
+    return "".join(
+        f"<span><i style='background: {_COLOURS.get(split, plots.TEAL)}'></i>{split} {count:,}</span>"
+        for split, count in statistics.sizes.items()
+    )
+
+
 def _counts(statistics: view.Statistics, names: tuple[str, ...]) -> go.Figure:
     figure = go.Figure()
-    colours = {"train": plots.BLUE, "validation": plots.ORANGE, "test": plots.GREY}
     for split, counts in statistics.counts.items():
         x = list(names[: len(counts)]) if len(names) <= 40 else list(range(len(counts)))
-        figure.add_trace(go.Bar(x=x, y=list(counts), name=split, marker_color=colours.get(split, plots.TEAL)))
-    plots.layout(figure, 220, barmode="stack")
+        figure.add_trace(go.Bar(x=x, y=list(counts), name=split, marker_color=_COLOURS.get(split, plots.TEAL)))
+    plots.layout(figure, 170, barmode="stack")
     figure.update_xaxes(type="category" if len(names) <= 40 else "linear")
     return figure

@@ -32,7 +32,8 @@ header[data-testid="stHeader"] { display: none; }
 .stApp [data-testid="stStatusWidget"] { display: none; }
 .stTabs [data-baseweb="tab-list"] { gap: 1.1rem; }
 .stApp [data-stale="true"] { opacity: 1 !important; transition: none !important; }
-.stApp h5 { padding: 0 0 0.45rem; font-size: 0.95rem; }
+.stApp h5 { padding: 0; font-size: 0.95rem; }
+.stApp [data-testid="stMarkdownContainer"]:has(h5) { margin-bottom: 0; }
 </style>
 """
 
