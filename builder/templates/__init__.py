@@ -20,11 +20,13 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class About:
-    """A starter project's card: a sentence and the family it is listed under."""
+    """A starter project's card: its title, a sentence, the family it is listed under, and its size."""
 
     name: str
+    title: str
     text: str
     family: str
+    parameters: int | None
 
 
 def names() -> tuple[str, ...]:
@@ -41,7 +43,7 @@ def load(name: str) -> Project:
 def about(name: str) -> About:
     """What its card says. Raises KeyError when there is no such starter project."""
     told = json.loads(_path(name).read_bytes()).get("about", {})
-    return About(name, told.get("text", ""), told.get("family", ""))
+    return About(name, told.get("title", name), told.get("text", ""), told.get("family", ""), told.get("parameters"))
 
 
 def _path(name: str) -> Path:

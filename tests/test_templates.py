@@ -1,0 +1,234 @@
+"""Starter projects against the tables of their papers and of torchvision, with the numbers written by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import builder
+from blocks.base import Shape
+from builder import templates
+from builder.compile import instantiate, write
+from builder.project import dumps, loads
+from builder.source import generate
+from builder.structure import wiring
+
+torch.set_num_threads(1)
+
+PARAMETERS = {
+    "mlp": 3 * 32 + 33 * 32 + 33 * 2,
+    "lenet": 260 + 5_020 + 16_050 + 510,
+    "lenet5": 61_706,
+    # He et al.'s widths 16, 16, 32, 32 on grey pictures, one projection:
+    # 144 + 32; twice 2·2304 + 64; 4608 + 9216 + 128 + 512 + 64; 2·9216 + 128; 330.
+    "resnet_digits": 176 + 2 * 4_672 + 14_528 + 18_560 + 330,
+    "lstm_digits": 4 * (64 * 8 + 64 * 64 + 2 * 64) + 650,
+    "alexnet": 61_100_840,
+    "vgg11": 132_863_336,
+    "vgg16": 138_357_544,
+    "googlenet": 6_624_904,
+    "inception_v1": 6_998_552,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet20_cifar": 269_722,
+}
+"""LeCun et al. 1998; torchvision's tables of weights; He et al. 2016 (0.27 M with shortcuts of option A)."""
+
+GIGA_MULTIPLY_ADDS = {
+    "lenet5": 0.00042,
+    "alexnet": 0.71,
+    "vgg11": 7.61,
+    "vgg16": 15.47,
+    "googlenet": 1.50,
+    "resnet18": 1.81,
+    "resnet34": 3.66,
+    "resnet50": 4.09,
+    "resnet20_cifar": 0.041,
+}
+"""The column GFLOPS of torchvision's tables; LeNet-5 and ResNet-20 as they are usually given (0.42 M and 41 M)."""
+
+
+def table(text: str) -> dict[str, Shape]:
+    """Shapes from a table such as ``"conv1 6×28×28, fc1 120"``."""
+    rows = (row.split() for row in text.replace("\n", " ").strip(" ,").split(","))
+    return {id: tuple(map(int, shape.split("×"))) for id, shape in rows}
+
+
+def stages(counts: str, sides: tuple[int, ...], channels: int) -> dict[str, Shape]:
+    """The blocks layer1_0, layer1_1, ... of a ResNet whose channels double from stage to stage."""
+    return {
+        f"layer{stage + 1}_{i}": (channels * 2**stage, sides[stage], sides[stage])
+        for stage, count in enumerate(counts)
+        for i in range(int(count))
+    }
+
+
+GOOGLENET = table("""
+    conv1 64×112×112, pool1 64×56×56, conv3 192×56×56, pool2 192×28×28,
+    inception3a 256×28×28, inception3b 480×28×28, pool3 480×14×14,
+    inception4a 512×14×14, inception4b 512×14×14, inception4c 512×14×14, inception4d 528×14×14,
+    inception4e 832×14×14, pool4 832×7×7, inception5a 832×7×7, inception5b 1024×7×7, avgpool 1024×1×1, fc 1000
+""")
+"""Szegedy et al. 2015, table 1."""
+VGG = table("""
+    stage1 64×112×112, stage2 128×56×56, stage3 256×28×28, stage4 512×14×14, stage5 512×7×7,
+    flatten 25088, fc1 4096, fc2 4096, fc3 1000
+""")
+"""Simonyan and Zisserman 2015, table 1."""
+RESNET = table("conv1 64×112×112, maxpool 64×56×56, fc 1000")
+
+SHAPES: dict[str, dict[str, Shape]] = {
+    "lenet": table("conv1 10×24×24, pool1 10×12×12, conv2 20×8×8, pool2 20×4×4, flatten 320, fc1 50, fc2 10"),
+    # LeCun et al. 1998, figure 2: C1, S2, C3, S4, C5, F6, output.
+    "lenet5": table("conv1 6×28×28, pool1 6×14×14, conv2 16×10×10, pool2 16×5×5, fc1 120, fc2 84, fc3 10"),
+    "lstm_digits": table("rows 8×8, lstm 64, fc 10"),
+    "resnet_digits": table("block1 16×28×28, block2 16×28×28, block3 32×14×14, block4 32×14×14, fc 10"),
+    # Krizhevsky 2014, One weird trick, as torchvision has it.
+    "alexnet": table("""
+        conv1 64×55×55, pool1 64×27×27, conv2 192×27×27, pool2 192×13×13, conv3 384×13×13, conv4 256×13×13,
+        conv5 256×13×13, pool5 256×6×6, flatten 9216, fc1 4096, fc2 4096, fc3 1000
+    """),
+    "vgg11": VGG,
+    "vgg16": VGG,
+    "googlenet": GOOGLENET,
+    "inception_v1": GOOGLENET,
+    # He et al. 2016, table 1 and section 4.2.
+    "resnet18": RESNET | stages("2222", (56, 28, 14, 7), 64),
+    "resnet34": RESNET | stages("3463", (56, 28, 14, 7), 64),
+    "resnet50": RESNET | stages("3463", (56, 28, 14, 7), 256),
+    "resnet20_cifar": {"fc": (10,)} | stages("333", (32, 16, 8), 16),
+}
+
+
+def test_every_starter_project_is_named_once_in_the_order_of_a_course() -> None:
+    assert templates.names() == tuple(PARAMETERS)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(KeyError, match="lenet5"):
+        templates.load("../project")
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_its_card_says_what_it_is(name: str) -> None:
+    about = templates.about(name)
+    assert about.name == name
+    assert about.title
+    assert about.text.endswith(".")
+    assert "\n" not in about.text
+    assert about.family
+    assert sum(templates.about(other).title == about.title for other in templates.names()) == 1
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_it_checks_without_a_word_and_has_the_published_parameters(name: str) -> None:
+    report = builder.check(templates.load(name))
+    assert report.problems == ()
+    assert report.parameters == {"network": PARAMETERS[name]}
+
+
+@pytest.mark.parametrize("name", GIGA_MULTIPLY_ADDS)
+def test_its_work_is_the_published_one(name: str) -> None:
+    published = GIGA_MULTIPLY_ADDS[name]
+    places = 2 if published > 0.1 else 1 - math.floor(math.log10(published))  # two digits of the small ones
+    assert round(builder.check(templates.load(name)).flops["network"] / 1e9, places) == published
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_its_shapes_are_the_published_ones(name: str) -> None:
+    shapes = builder.check(templates.load(name)).shapes["network"]
+    assert {id: shapes.get(id) for id in SHAPES[name]} == SHAPES[name]
+
+
+def test_resnets_have_no_other_blocks_than_the_table() -> None:
+    for name in ("resnet18", "resnet34", "resnet50", "resnet20_cifar"):
+        nodes = {n.id for n in templates.load(name).networks["network"].nodes if n.id.startswith("layer")}
+        assert nodes == {id for id in SHAPES[name] if id.startswith("layer")}
+
+
+INCEPTIONS = """
+    3a 192 64 96 128 16 32 32
+    3b 256 128 128 192 32 96 64
+    4a 480 192 96 208 16 48 64
+    4b 512 160 112 224 24 64 64
+    4c 512 128 128 256 24 64 64
+    4d 512 112 144 288 32 64 64
+    4e 528 256 160 320 32 128 128
+    5a 832 256 160 320 32 128 128
+    5b 832 384 192 384 48 128 128
+"""
+"""Szegedy et al. 2015, table 1: channels in, 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection."""
+
+
+def test_inception_blocks_have_the_weights_of_the_paper_s_channels() -> None:
+    nodes = builder.check(templates.load("inception_v1")).nodes["network"]
+    for row in INCEPTIONS.strip().splitlines():
+        name, *channels = row.split()
+        before, one, reduce3, three, reduce5, five, pool = map(int, channels)
+        weights = before * (one + reduce3 + reduce5 + pool) + 9 * reduce3 * three + 25 * reduce5 * five
+        biases = one + reduce3 + three + reduce5 + five + pool
+        assert nodes[f"inception{name}"].parameters == weights + biases, name
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_its_file_is_written_back_as_it_was_read(name: str) -> None:
+    project = templates.load(name)
+    assert loads(dumps(project)) == project
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_its_drawing_reads_from_left_to_right_and_row_by_row(name: str) -> None:
+    graph = templates.load(name).networks["network"]
+    at = {node.id: node.position for node in graph.nodes}
+    tiles = {n.id for n in graph.nodes if n.block.category in ("activation", "merge")}
+    assert max(x + (44 if id in tiles else 104) for id, (x, _) in at.items()) <= 1150, "a row fits a window"
+    places = list(at.items())
+    for i, (one, (x, y)) in enumerate(places):
+        for other, (x2, y2) in places[i + 1 :]:
+            assert abs(x - x2) >= 44 or abs(y - y2) >= 118, f"{one} and {other} overlap"
+    order = wiring(graph.ids(), graph.edges).order
+    assert len(order) == len(graph.nodes)
+    for edge in graph.edges:
+        (x, y), (x2, y2) = at[edge.source], at[edge.target]
+        assert x < x2 or y2 - y >= 118, f"{edge.source} stands right of {edge.target}"
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_its_source_builds_what_the_check_counts(name: str) -> None:
+    generated = generate(templates.load(name))
+    with torch.device("meta"):
+        (network,) = instantiate(write(generated), generated.classes).values()
+    assert sum(p.numel() for p in network.parameters()) == PARAMETERS[name]
+
+
+SMALL = ("mlp", "lenet", "lenet5", "resnet_digits", "lstm_digits", "resnet20_cifar")
+
+
+@pytest.mark.parametrize(
+    "name", [n if n in SMALL else pytest.param(n, marks=pytest.mark.slow) for n in templates.names()]
+)
+def test_it_learns_to_tell_two_samples_apart(name: str) -> None:
+    """A few steps on one batch bring the loss down: gradients reach the weights through the whole network."""
+    project = templates.load(name)
+    torch.manual_seed(0)
+    network = builder.compile(project)["network"].train()
+    shape = builder.check(project).shapes["network"][project.networks["network"].nodes[0].id]
+    x, y = torch.randn(2, *shape), torch.tensor([0, 1])
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0  # a lucky mask is not what is asked for
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.02)
+    losses = []
+    for _ in range(3 if name in SMALL else 2):
+        loss = nn.functional.cross_entropy(network(x), y)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert losses[0] == pytest.approx(math.log(network(x).shape[1]), abs=1.5), "it begins knowing nothing"
