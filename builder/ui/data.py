@@ -70,6 +70,8 @@ def _choice() -> Dataset | None:
 
     def changed(name: str, value: Any) -> None:
         now = state.part("data")
+        if now["name"] != cls.name:
+            return  # another set has been chosen while the field was on its way
         state.set_part(f"Set {name}", "data", {**now, "settings": {**now["settings"], name: value}})
 
     with st.expander("Preparation", expanded=False):

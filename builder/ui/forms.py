@@ -45,6 +45,8 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
         except (SettingError, ValueError) as error:
             st.toast(str(error), icon=":material/error:")
             return
+        if new == value:
+            return  # a field that is leaving the page reports its old value once more
         changed(spec.name, list(new) if isinstance(new, tuple) else new)
 
     label = spec.label.replace("_", " ") + (f" ({spec.unit})" if spec.unit else "")

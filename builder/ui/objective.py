@@ -53,7 +53,7 @@ def _loss() -> None:
         label_visibility="collapsed",
     )
     chosen = offered[st.session_state["loss.name"]]
-    forms.form(chosen, project.loss.settings, f"loss.{chosen.name}", _setter("loss"), columns=1)
+    forms.form(chosen, project.loss.settings, f"loss.{chosen.name}", _setter("loss", chosen.name), columns=1)
     classes = _classes()
     if classes and chosen is next(iter(offered.values())):
         st.caption(
@@ -69,9 +69,11 @@ def _classes() -> int:
         return 0
 
 
-def _setter(part: str) -> Callable[[str, Any], None]:
+def _setter(part: str, chosen: str) -> Callable[[str, Any], None]:
     def changed(name: str, value: Any) -> None:
         now = state.part(part)
+        if now["name"] != chosen:
+            return  # another one has been chosen while the field was on its way
         state.set_part(f"Set {name}", part, {**now, "settings": {**now["settings"], name: value}})
 
     return changed
@@ -99,6 +101,8 @@ def _optimizer(slot: str) -> None:
     def changed(name: str, value: Any) -> None:
         now = state.part("optimizer")
         mine = now[slot]
+        if mine["name"] != cls.name:
+            return  # another one has been chosen while the field was on its way
         state.set_part(
             f"Set {name}", "optimizer", {**now, slot: {**mine, "settings": {**mine["settings"], name: value}}}
         )

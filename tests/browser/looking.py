@@ -92,6 +92,7 @@ class Look:
     def __init__(
         self, chrome: Any, url: str, prefix: str = "", size: tuple[int, int] = (1366, 768), dark: bool = False
     ) -> None:
+        SCREENSHOTS.mkdir(exist_ok=True)
         self.prefix = prefix
         self.errors: list[str] = []
         self.context = chrome.new_context(
@@ -118,7 +119,6 @@ class Look:
     def shot(self, name: str, settle: int = 900) -> None:
         """A picture of the window, once it is at rest, and the faults of its layout."""
         self.page.wait_for_timeout(settle)
-        SCREENSHOTS.mkdir(exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{self.prefix}{name}.png")
         self.errors += [f"{name}: {fault}" for fault in self.page.evaluate(_FAULTS)]
 
@@ -129,7 +129,13 @@ class Look:
         found: dict[str, float] = self.page.evaluate(_WATCHED)
         return found
 
-    def close(self) -> None:
-        """Close the page; what went wrong in it fails the test."""
+    def __enter__(self) -> Look:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Close the page; what went wrong in it fails the test. A test that failed leaves a picture of its end."""
+        if kind is not None:
+            self.page.screenshot(path=SCREENSHOTS / f"{self.prefix}failed.png")
         self.context.close()
-        assert self.errors == []
+        if kind is None:
+            assert self.errors == []

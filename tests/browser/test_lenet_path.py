@@ -94,7 +94,12 @@ def wanted_rate() -> float:
 
 @pytest.mark.skipif(not (DATA / "mnist").exists(), reason="LAYERLOOM_DATA names no folder with mnist")
 def test_lenet5_is_drawn_trained_on_mnist_steered_and_taken_home(chrome: Any, server: Server, tmp_path: Path) -> None:
-    look = Look(chrome, server.url, "path-")
+    with Look(chrome, server.url, "path-") as look:
+        walk(look, server, tmp_path / "taken.zip")
+
+
+def walk(look: Look, server: Server, archive: Path) -> None:
+    """Draw, choose the data, train, steer, take home."""
     page = look.page
     page.get_by_test_id("node-conv1").wait_for()
     page.get_by_test_id("project-menu").click()
@@ -166,7 +171,6 @@ def test_lenet5_is_drawn_trained_on_mnist_steered_and_taken_home(chrome: Any, se
     with page.expect_download() as download:
         page.get_by_role("button", name="Code, notebook and weights").click()
     look.shot("export")
-    archive = tmp_path / "taken.zip"
     download.value.save_as(archive)
     with zipfile.ZipFile(archive) as content:
         files = {Path(name).name: name for name in content.namelist()}
@@ -174,7 +178,6 @@ def test_lenet5_is_drawn_trained_on_mnist_steered_and_taken_home(chrome: Any, se
         for name in ("model.py", "train.py"):
             compile(content.read(files[name]), name, "exec")
         assert json.loads(content.read(files["train.ipynb"]))["nbformat"] == 4
-    look.close()
 
 
 def choose(page: Any, label: str, option: str) -> None:
@@ -212,17 +215,20 @@ def test_every_view_fits_the_window(
 ) -> None:
     server, untouched, used = trained
     prefix = f"{size[0]}-{'dark' if dark else 'light'}-"
-    look = Look(chrome, f"{server.url}/?project={untouched}", prefix, size, dark)
-    page = look.page
-    page.get_by_test_id("node-conv1").wait_for()
-    page.locator(".samples img").first.wait_for()
-    look.shot("1-first-visit")
-    page.get_by_test_id("gallery").click()
-    page.get_by_test_id("gallery-sheet").wait_for()
-    look.shot("2-gallery")
-    look.close()
+    with Look(chrome, f"{server.url}/?project={untouched}", prefix, size, dark) as look:
+        page = look.page
+        page.get_by_test_id("node-conv1").wait_for()
+        page.locator(".samples img").first.wait_for()
+        look.shot("1-first-visit")
+        page.get_by_test_id("gallery").click()
+        page.get_by_test_id("gallery-sheet").wait_for()
+        look.shot("2-gallery")
+    with Look(chrome, f"{server.url}/?project={used}", prefix, size, dark) as look:
+        tour(look)
 
-    look = Look(chrome, f"{server.url}/?project={used}", prefix, size, dark)
+
+def tour(look: Look) -> None:
+    """Every other view of a trained project, and a training."""
     page = look.page
     page.get_by_test_id("node-conv1").click()
     page.locator(".samples img").first.wait_for()
@@ -235,7 +241,7 @@ def test_every_view_fits_the_window(
     page.get_by_test_id("undo").click()
     page.locator("[data-testid=node-fc1][data-state=ok]").wait_for()
     look.tab("Loss & optimizer")
-    look.shot("5-loss")
+    look.shot("5-loss", 2500)
     page.locator("[data-testid=train]:enabled").click()
     page.get_by_test_id("pause").wait_for()
     page.get_by_test_id("curve-accuracy").wait_for()
@@ -245,7 +251,7 @@ def test_every_view_fits_the_window(
     look.tab("Inside")
     page.get_by_test_id("node-conv2").click()
     page.locator(".maps img").nth(15).wait_for()
-    look.shot("7-inside")
+    look.shot("7-inside", 2500)
     look.tab("Results")
     page.locator(".js-plotly-plot").first.wait_for()
     look.shot("8-results", 2500)
@@ -255,4 +261,3 @@ def test_every_view_fits_the_window(
     look.tab("Export")
     page.get_by_role("button", name="Code, notebook and weights").wait_for()
     look.shot("10-export")
-    look.close()
