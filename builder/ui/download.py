@@ -10,25 +10,28 @@ from builder.export import ExportError, export_zip
 from builder.project import dumps
 from builder.ui import state
 
-CONTENT = """
-| file | what it is |
-|---|---|
-| `model.py` | the network, in plain PyTorch: the file that trained |
-| `train.py` | data, loss, optimizer and loop; prints the same losses as this page |
-| `train.ipynb` | the same as a notebook |
-| `requirements.txt` | what `train.py` needs |
-| `weights.safetensors` | the weights at the best validation score, once something has trained |
+CONTENT = (
+    ("model.py", "the network in plain PyTorch: the file that trained"),
+    ("train.py", "data, loss, optimizer and loop; prints the same losses as this page"),
+    ("train.ipynb", "the same as a notebook"),
+    ("requirements.txt", "the packages that train.py needs"),
+    ("weights.safetensors", "the weights at the best validation score, once something has trained"),
+)
+_LIST = """
+.files { display: grid; grid-template-columns: max-content 1fr; gap: 7px 18px; margin: 0; font-size: 13px; line-height: 1.4; }
+.files dt { font-family: var(--st-code-font, "Source Code Pro", monospace); } .files dd { margin: 0; opacity: .8; }
 """
 
 
 def panel() -> None:
     """Draw the panel."""
     document = state.document()
-    left, right = st.columns([1.6, 1.2], gap="large")
+    left, middle, right = st.columns([1.7, 1.15, 1.15], gap="large")
     with left:
-        st.markdown("##### Take it with you")
-        st.markdown(CONTENT)
-    with right:
+        st.markdown("##### What the zip holds")
+        rows = "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in CONTENT)
+        st.html(f"<style>{_LIST}</style><dl class='files'>{rows}</dl>")
+    with middle:
         st.markdown("##### Download")
         stem = re.sub(r"[^\w.-]+", "_", document.project.name).strip("._") or "project"
         errors = [p for p in document.report().problems if p.severity == "error"]
@@ -36,14 +39,16 @@ def panel() -> None:
             st.info(f"The code can be exported once the project has no errors. First: {errors[0].message}")
         else:
             _zip(stem)
+    with right:
+        st.markdown("##### Project file")
         st.download_button(
-            "Project file (.json)",
+            "Save the project (.json)",
             dumps(document.project),
             f"{stem}.json",
             key="download_project",
             icon=":material/draft:",
         )
-        st.caption("The project file opens in any Layerloom, and with `python -m builder train FILE`.")
+        st.caption("It opens in any Layerloom, and trains with `python -m builder train FILE`.")
         _open()
 
 
@@ -52,29 +57,31 @@ def _zip(stem: str) -> None:
     weights = None if run is None else run.weights()
     if run is not None and run.project_json().get("networks") is None:
         weights = None
-    onnx = st.toggle("Add an ONNX file", key="with_onnx", help="Needs the packages onnx and onnxscript.")
-
-    def make() -> bytes:
-        try:
-            return export_zip(state.document().project, weights, onnx=onnx)
-        except ExportError:
-            # weights of an older network do not fit the one on the canvas
-            return export_zip(state.document().project, None, onnx=onnx)
-
+    onnx = bool(st.session_state.get("with_onnx"))
+    left_out = "" if weights is not None else "Nothing has trained yet, so the zip holds no weights."
     try:
-        content = make()
+        try:
+            content = export_zip(state.document().project, weights, onnx=onnx)
+        except ExportError:
+            if weights is None:
+                raise
+            content = export_zip(state.document().project, None, onnx=onnx)
+            left_out = "The weights of the chosen run do not fit the network on the canvas, so they are left out."
     except (ExportError, ValueError, OSError) as error:
         st.error(str(error))
-        return
-    st.download_button(
-        "Code, notebook and weights (.zip)",
-        content,
-        f"{stem}.zip",
-        "application/zip",
-        key="download_zip",
-        type="primary",
-        icon=":material/download:",
-    )
+    else:
+        st.download_button(
+            "Code, notebook and weights (.zip)",
+            content,
+            f"{stem}.zip",
+            "application/zip",
+            key="download_zip",
+            type="primary",
+            icon=":material/download:",
+        )
+        if left_out:
+            st.caption(left_out)
+    st.toggle("Add an ONNX file", key="with_onnx", help="Needs the packages onnx and onnxscript.")
 
 
 def _open() -> None:
