@@ -14,7 +14,7 @@ import pkgutil
 from blocks.base import Block
 
 CATEGORIES: dict[str, str] = {
-    "input": "Input",
+    "input": "Input & output",
     "convolution": "Convolution",
     "pooling": "Pooling",
     "normalization": "Normalization",
