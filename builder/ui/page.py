@@ -88,11 +88,19 @@ def _received() -> None:
 
 @st.cache_data(show_spinner=False)
 def _gallery() -> list[dict[str, Any]]:
+    # Their sizes are written in the files: to check thirty networks would hold up the first page for seconds.
     cards = []
     for name in templates.names():
-        project, about = templates.load(name), templates.about(name)
-        parameters = sum(validate.inspect(project).parameters.values())
-        cards.append(gallery_item(name, project, about=about.text, group=about.family, parameters=parameters))
+        about = templates.about(name)
+        card = gallery_item(
+            name,
+            templates.load(name),
+            label=about.title,
+            about=about.text,
+            group=about.family,
+            parameters=about.parameters,
+        )
+        cards.append(card)
     return cards
 
 

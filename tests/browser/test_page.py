@@ -53,10 +53,11 @@ def test_the_first_visit_shows_a_network_that_trains_with_one_click(visit: Visit
     page.locator("[role=tab][aria-selected=true]", has_text="Curves").wait_for()
     page.get_by_text("epoch ", exact=False).first.wait_for()
     until(lambda: server.runs()[0].state.step > 20, 90)
-    plots = page.locator(".js-plotly-plot")
-    plots.nth(1).wait_for()
-    for i in (0, 1):
-        box = until(lambda i=i: plots.nth(i).bounding_box())
+    for name in ("loss", "accuracy"):
+        curve = page.get_by_test_id(f"curve-{name}")
+        curve.wait_for()
+        box = curve.bounding_box()
+        assert box is not None
         assert box["y"] + box["height"] <= 768, "the curves must be seen without scrolling"
     page.locator("[data-testid=thumb-conv1]").first.wait_for()
     assert f"run={server.runs()[0].id}" in page.url

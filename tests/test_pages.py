@@ -1,0 +1,154 @@
+"""The page without a browser: every panel draws, shows the document's values, and sends changes as commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from builder import templates, validate
+from builder.project import to_json
+from builder.training.client import Launcher
+from builder.training.headless import train
+from builder.training.run import new_run_folder
+from builder.ui import state
+from builder.ui.actions import unfolded
+from builder.ui.session import Document
+from builder.ui.views import plots
+from builder.workspace import Workspace
+
+APP = str(Path(__file__).parents[1] / "app.py")
+
+
+@pytest.fixture(autouse=True)
+def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("LAYERLOOM_HOME", str(tmp_path))
+    monkeypatch.setattr(Launcher, "ready", lambda *_: None)  # no process is kept warm for these tests
+    return Workspace(tmp_path)
+
+
+def visit(panel: str = "Data", **query: str) -> AppTest:
+    page = AppTest.from_file(APP, default_timeout=120)
+    page.session_state[state.PANEL] = panel
+    for name, value in query.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception, page.exception
+    return page
+
+
+def document(page: AppTest) -> Document:
+    found: Document = page.session_state["document"]
+    return found
+
+
+def trained(space: Workspace, template: str, **settings: Any) -> str:
+    """A project with one short finished run; returns the project's id."""
+    project = templates.load(template)
+    project = project.replace(training={**project.training, "epochs": 1, **settings})
+    id = space.create(project)
+    train(project, run_folder=new_run_folder(space.runs_place(id)))
+    return id
+
+
+@pytest.mark.parametrize("panel", state.PANELS)
+def test_every_panel_draws_before_anything_was_trained(panel: str) -> None:
+    page = visit(panel)
+    assert document(page).project == templates.load(state.STARTER)
+    assert not page.error
+
+
+@pytest.mark.parametrize("template", ["lenet5", "mlp"])
+def test_every_panel_draws_after_a_training(space: Workspace, template: str) -> None:
+    id = trained(space, template)
+    for panel in state.PANELS:
+        page = visit(panel, project=id)
+        assert not page.error, (panel, [e.value for e in page.error])
+
+
+def test_the_address_names_the_project(space: Workspace) -> None:
+    page = visit()
+    id = document(page).project_id
+    assert page.query_params["project"] in (id, [id])
+    assert document(visit(project=id)).project_id == id
+    assert len(space.projects()) == 1
+
+
+def test_a_data_set_chosen_in_its_panel_is_a_command(space: Workspace) -> None:
+    page = visit("Data")
+    page.selectbox(key="data.name").select("spirals").run()
+    assert not page.exception
+    changed = document(page)
+    assert changed.project.data.name == "spirals"
+    assert [c["edits"][0]["part"] for c in changed.commands] == ["data"]
+    assert space.open(changed.project_id).project.data.name == "spirals"
+
+
+def test_a_field_shows_the_document_not_what_was_typed_last(space: Workspace) -> None:
+    page = visit("Loss & optimizer")
+    page.number_input(key="training.epochs").set_value(3).run()
+    held = document(page)
+    assert held.project.training["epochs"] == 3
+    held.set_part("undone in the browser", "training", {**held.project.training, "epochs": 7})
+    page.run()
+    assert page.number_input(key="training.epochs").value == 7
+
+
+def test_an_optimizer_keeps_its_rate_when_the_method_changes(space: Workspace) -> None:
+    page = visit("Loss & optimizer")
+    page.number_input(key="optimizer.network.Adam.lr").set_value(0.02).run()
+    page.selectbox(key="optimizer.network.name").select("SGD").run()
+    chosen = document(page).project.optimizer["network"]
+    assert (chosen.name, chosen.settings["lr"]) == ("SGD", 0.02)
+
+
+def test_a_damaged_workspace_still_opens_a_page(space: Workspace) -> None:
+    id = space.create(templates.load("mlp"))
+    (space.place(id) / "project.json").write_text("{")
+    page = visit(project=id)
+    told = document(page).notice
+    assert told is not None
+    assert "cannot be opened" in told.text
+    assert document(page).project_id != id
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LAYERLOOM_HOME", str(tmp_path / "file"))
+    page = visit()
+    assert "cannot be written" in page.error[0].value
+
+
+def test_the_cards_of_the_gallery_tell_the_true_sizes() -> None:
+    for name in templates.names():
+        found = validate.inspect(templates.load(name)).parameters
+        assert templates.about(name).parameters == sum(found.values()), name
+
+
+def test_an_ungrouped_composite_computes_the_same_shapes() -> None:
+    project = templates.load("resnet_digits")
+    graph = project.networks["network"]
+    report = validate.check(project)
+    folded = next(n for n in graph.nodes if report.nodes["network"][n.id].inner)
+    opened = unfolded(graph, folded, report.nodes["network"][folded.id].inner)
+    after = validate.check(project.with_network("network", opened))
+    assert after.ok, after.problems
+    assert after.parameters == report.parameters
+    kept = set(graph.ids()) - {folded.id}
+    assert {id: after.shapes["network"][id] for id in kept} == {id: report.shapes["network"][id] for id in kept}
+    assert to_json(project.with_network("network", opened)) != to_json(project)
+
+
+def test_smoothing_is_the_corrected_running_mean() -> None:
+    import numpy as np
+
+    values = np.array([3.0, 1.0, np.nan, 2.0, *np.linspace(0, 1, 200)])
+    mean = weight = 0.0
+    expected = []
+    for value in np.nan_to_num(values):
+        mean, weight = 0.9 * mean + 0.1 * value, 0.9 * weight + 0.1
+        expected.append(mean / weight)
+    np.testing.assert_allclose(plots.smoothed(values, 0.9), expected, rtol=1e-12)
+    assert plots.smoothed(values, 0.0) is values
