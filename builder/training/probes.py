@@ -239,7 +239,9 @@ class Prober:
         if not self.sources.count:
             self.due = math.inf
             return
-        started = time.monotonic()
+        # The thread's own time: what training loses by it. On a busy machine the clock on the wall runs on
+        # while other processes have the processor, and would make pictures rare for nothing.
+        started, worked = time.monotonic(), time.thread_time()
         if self._batch is None or self._batch[0] != self.sample:
             with torch.random.fork_rng([]):
                 self._batch = (self.sample, self.sources.make_batch(torch.tensor([self.sample])))
@@ -260,15 +262,16 @@ class Prober:
             self.error = None
         except OSError as error:
             self.error = error.strerror or str(error)
+        cost = time.thread_time() - worked
         ended = time.monotonic()
-        self.due = ended + max(INTERVAL - (ended - started), (ended - started) * (1 - SHARE) / SHARE)
+        self.due = max(started + INTERVAL, ended + cost * (1 - SHARE) / SHARE)
 
     def _surface_info(self, now: float) -> dict[str, Any] | None:
         grid, bounds = self.sources.grid, self.sources.grid_range
         if grid is None or bounds is None:
             return None
         if now >= self.surface_due:
-            started = time.monotonic()
+            started = time.thread_time()
             with untouched(self.networks):
                 outputs = {
                     slot: network(*(grid[name] for name in self.sources.inputs[slot]))
@@ -276,7 +279,7 @@ class Prober:
                 }
                 found = self.sources.results(outputs, grid)
                 self._surface = {f"surface/{k}": v.float().cpu().numpy().copy() for k, v in found.items()}
-            cost = time.monotonic() - started
+            cost = time.thread_time() - started
             # Half of the share is for the maps of the sample.
             self.surface_due = time.monotonic() + max(SURFACE_INTERVAL, cost * 2 / SHARE)
         return {"low": bounds[0], "high": bounds[1], "size": GRID}
