@@ -138,10 +138,9 @@ def _samples(samples: view.Samples) -> None:
             plots.points(samples.inputs, samples.labels, names, 250), key="sample_points", config=plots.CONFIG
         )
     elif samples.inputs.ndim == 4:
-        shown = range(0, len(samples.inputs), max(1, len(samples.inputs) // _SHOWN))
         cells = "".join(
             f"<figure><img src='{pictures.url(samples.inputs[i])}' alt=''/><figcaption>{_caption(samples, i)}</figcaption></figure>"
-            for i in list(shown)[:_SHOWN]
+            for i in _mixed(samples)[:_SHOWN]
         )
         st.html(f"<style>{_GRID}</style><div class='samples'>{cells}</div>")
     else:
@@ -159,12 +158,25 @@ def _caption(samples: view.Samples, i: int) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
-_SHOWN = 30
+def _mixed(samples: view.Samples) -> list[int]:
+    """The samples so that every class comes once before one comes twice."""
+    seen: dict[int, int] = {}
+    turns = []
+    for i in range(len(samples.inputs)):
+        label = 0 if samples.labels is None else int(samples.labels[i])
+        seen[label] = seen.get(label, 0) + 1
+        turns.append((seen[label], i))
+    return [i for _, i in sorted(turns)]
+
+
+_SHOWN = 60
+# Two rows whatever the width; what does not fit into them has no height.
 _GRID = """
-.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(38px, 1fr)); gap: 4px 6px; }
-.samples figure { margin: 0; text-align: center; }
+.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(38px, 1fr)); column-gap: 6px;
+  grid-template-rows: auto auto; grid-auto-rows: 0; }
+.samples figure { margin: 0; text-align: center; overflow: hidden; min-height: 0; }
 .samples img { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: 4px; image-rendering: pixelated; background: #0b0d12; }
-.samples figcaption { font-size: 11px; opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.samples figcaption { font-size: 11px; padding-bottom: 4px; opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 """
 
 

@@ -219,7 +219,8 @@ def test_every_view_fits_the_window(
         page = look.page
         page.get_by_test_id("node-conv1").wait_for()
         page.locator(".samples img").first.wait_for()
-        look.shot("1-first-visit")
+        page.locator(".js-plotly-plot").wait_for()
+        look.shot("1-first-visit", 2500)
         page.get_by_test_id("gallery").click()
         page.get_by_test_id("gallery-sheet").wait_for()
         look.shot("2-gallery")
@@ -231,8 +232,8 @@ def tour(look: Look) -> None:
     """Every other view of a trained project, and a training."""
     page = look.page
     page.get_by_test_id("node-conv1").click()
-    page.locator(".samples img").first.wait_for()
-    look.shot("3-lenet-built")
+    page.locator(".js-plotly-plot").wait_for()
+    look.shot("3-lenet-built", 2500)
     page.get_by_test_id("node-flatten").click()
     page.keyboard.press("Delete")
     page.get_by_test_id("node-fc1").click()

@@ -16,7 +16,7 @@ function Ready({ run }: { run: RunState }): ReactElement {
   const empty = useDocument((d) => Object.values(d.project.networks).every((n) => n.nodes.length === 0));
   const readOnly = useReadOnly();
   const ok = annotations?.ok === true && !empty;
-  const resumable = run.status === "stopped" || run.status === "failed" || run.status === "lost" || run.status === "done";
+  const resumable = run.status === "stopped" || run.status === "failed" || run.status === "lost";
   return (
     <span className="run">
       <RunStatus run={run} ok={ok} known={annotations !== null} />
