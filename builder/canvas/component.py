@@ -7,6 +7,7 @@ draws nothing. What passes between the two sides is described in `frontend/src/t
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable
@@ -65,8 +66,14 @@ def _register(digest: str, _text: str) -> _Registered:
     )
 
 
+_changed = 0
+
+
 def _components() -> _Registered:
-    text, digest = _bundle(BUNDLE.stat().st_mtime_ns)
+    global _changed
+    with contextlib.suppress(FileNotFoundError):  # it is being built anew: the one read before serves until then
+        _changed = BUNDLE.stat().st_mtime_ns
+    text, digest = _bundle(_changed)
     return _register(digest, text)
 
 
