@@ -217,6 +217,8 @@ def test_it_learns_to_tell_two_samples_apart(name: str) -> None:
     torch.manual_seed(0)
     network = builder.compile(project)["network"].train()
     shape = builder.check(project).shapes["network"][project.networks["network"].nodes[0].id]
+    if len(shape) == 3:  # pooling to a fixed size lets the same weights read a smaller picture, in a tenth of the time
+        shape = (shape[0], min(shape[1], 64), min(shape[2], 64))
     x, y = torch.randn(2, *shape), torch.tensor([0, 1])
     for module in network.modules():
         if isinstance(module, nn.Dropout):
