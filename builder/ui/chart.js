@@ -89,7 +89,7 @@ class Chart {
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", height);
     const box = (this.box = { x: PAD.left, y: PAD.top, w: Math.max(40, width - PAD.left - PAD.right), h: height - PAD.top - PAD.bottom });
-    for (const [key, value] of Object.entries({ x: box.x, y: box.y - 3, width: box.w, height: box.h + 6 })) this.clip.setAttribute(key, value);
+    for (const [key, value] of Object.entries({ x: box.x - 6, y: box.y - 3, width: box.w + 12, height: box.h + 6 })) this.clip.setAttribute(key, value);
     const [x0, x1] = this.zoom ?? data.range;
     const [y0, y1] = this.yRange(x0, x1);
     const up = data.log ? Math.log10 : (v) => v;

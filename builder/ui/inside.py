@@ -108,7 +108,7 @@ def _sample(run: Run, probe: Snapshot, live: bool) -> int:
     asked = st.session_state.get("sample_asked")
     if asked is not None and asked[0] == run.id and not (live and asked[1] == shown):
         shown = asked[1]
-    st.session_state["sample"] = shown
+    state.put("sample", shown)
 
     def pick() -> None:
         st.session_state["sample_asked"] = (run.id, int(st.session_state["sample"]))
@@ -161,7 +161,7 @@ def _maps(probe: Snapshot, network: str, node: str) -> None:
     shape = probe.info["nodes"][network][node].get("shape", list(values.shape))
     st.markdown(f"##### Output of {node} &ensp; :small[{'×'.join(map(str, shape))}]")
     if values.ndim == 3 and values.shape[1] * values.shape[2] > 1:
-        shared = st.toggle("Same scale for all channels", key="shared_scale")
+        shared = bool(st.session_state.get("shared_scale"))
         low, high = (float(values.min()), float(values.max())) if shared else (None, None)
         cells = "".join(
             f"<figure><img src='{pictures.url(pictures.coloured(channel, low=low, high=high))}' alt='channel {i}'/>"
@@ -173,6 +173,7 @@ def _maps(probe: Snapshot, network: str, node: str) -> None:
             st.caption(f"The first {MAX_CHANNELS} of {shape[0]:,} channels, each with its mean.")
         else:
             st.caption("Every channel with its mean; bright is high.")
+        st.toggle("Same scale for all channels", key="shared_scale")
     else:
         picture = pictures.coloured(values.T if values.ndim == 2 else pictures.flat_grid(values.reshape(-1), 4))
         st.html(f"<style>{_GRID}</style><img class='wide' src='{pictures.url(picture)}' alt='output values'/>")

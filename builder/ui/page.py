@@ -64,7 +64,9 @@ def page() -> None:
     editor({**document.data(), "projects": _projects(), "gallery": [], "steps": _steps()}, EDITOR, _received)
     with st.container(key="below"):
         _live()
+        state.hold_panel()
         tabs = st.tabs(list(state.PANELS), key=state.PANEL, on_change="rerun")
+        state.panel_drawn()
         for name, tab in zip(state.PANELS, tabs, strict=True):
             if tab.open:
                 with tab:

@@ -66,7 +66,8 @@ def _confusion(id: str, dataset: Dataset) -> None:
     split = str(found.info.get("split", "validation"))
     st.markdown(f"##### Confusion matrix &ensp; :small[{split}: {right:,} of {total:,} right]")
     shown = names if len(names) == len(matrix) else tuple(map(str, range(len(matrix))))
-    st.plotly_chart(plots.matrix(matrix, shown, 330), key="confusion", config=plots.CONFIG)
+    height = 212 if len(matrix) <= 10 else 330  # ten classes are seen without scrolling on a small screen
+    st.plotly_chart(plots.matrix(matrix, shown, height), key="confusion", config=plots.CONFIG)
     st.caption("Rows are the true classes, columns what the network said.")
     probe = run.probe()
     border = None if probe is None else inside.surface_of(probe, 260)
@@ -133,7 +134,7 @@ def _samples(run: Run, dataset: Dataset) -> None:
 
 
 _GRID = """
-.predictions { display: grid; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); gap: 10px 8px; }
+.predictions { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 6px 8px; }
 .predictions figure { margin: 0; text-align: center; font-size: 11px; line-height: 1.3; }
 .predictions img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px; background: #0b0d12; }
 .predictions figcaption { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-weight: 600; }

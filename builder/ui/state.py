@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import streamlit as st
@@ -20,6 +21,7 @@ from builder.workspace import Workspace, WorkspaceError
 PANELS = ("Data", "Loss & optimizer", "Curves", "Inside", "Results", "Code", "Export")
 STARTER = "lenet5"
 PANEL = "panel"
+HOLD_SECONDS = 1.0
 
 
 @st.cache_resource(show_spinner=False)
@@ -124,7 +126,32 @@ def show(panel: str) -> None:
     for name in PANELS:
         if name.lower() == wanted or name.lower().startswith(wanted.split(" ")[0]):
             st.session_state[PANEL] = name
+            st.session_state["panel_asked"] = (name, None)
             return
+
+
+def hold_panel() -> None:
+    """Keep the panel that was asked for in front: the browser, not told of it yet, may still name the one before."""
+    name, drawn = st.session_state.get("panel_asked", ("", 0.0))
+    if name and (drawn is None or time.monotonic() - drawn < HOLD_SECONDS):
+        put(PANEL, name)
+
+
+def panel_drawn() -> None:
+    """The tabs have been sent; from now on a click of the person's counts."""
+    name, drawn = st.session_state.get("panel_asked", ("", 0.0))
+    if drawn is None:
+        st.session_state["panel_asked"] = (name, time.monotonic())
+
+
+def put(key: str, value: Any) -> None:
+    """Have a field show the document's value.
+
+    Assigned only when it shows another one: every assignment is sent to the browser, and one that
+    arrives late would undo what has been typed meanwhile.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
 
 
 def change(label: str, edits: list[Edit]) -> None:
