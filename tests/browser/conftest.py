@@ -12,6 +12,7 @@ from tests.browser.app_harness import WAIT, Server
 
 # What browsers say of Streamlit's own files and of a server that a test has killed.
 _NOT_OURS = (
+    "disconnected from server",
     "preload",
     "WebSocket",
     "ERR_CONNECTION_REFUSED",
