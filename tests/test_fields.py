@@ -10,36 +10,15 @@ import streamlit as st
 from builder.ui import objective, state
 
 
-class Session(dict[str, Any]):
-    """A session state that keeps what was assigned."""
-
-    def __init__(self, **values: Any) -> None:
-        super().__init__(values)
-        self.assigned: list[str] = []
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.assigned.append(key)
-        super().__setitem__(key, value)
-
-
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Session:
-    found = Session()
+def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     monkeypatch.setattr(st, "session_state", found)
     return found
 
 
-def test_a_field_is_assigned_only_when_it_shows_something_else(session: Session) -> None:
-    state.put("limit", 0)
-    state.put("limit", 0)
-    assert session.assigned == ["limit"]
-    state.put("limit", 6000)
-    assert session.assigned == ["limit", "limit"]
-    assert session["limit"] == 6000
-
-
 def test_a_panel_asked_for_stays_in_front_until_the_browser_knows(
-    session: Session, monkeypatch: pytest.MonkeyPatch
+    session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
     monkeypatch.setattr(state.time, "monotonic", lambda: now[0])

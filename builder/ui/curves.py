@@ -38,7 +38,7 @@ def panel() -> None:
 def _runs(current: Run) -> None:
     listed = list(reversed(state.runs()))
     names = {r.id: r for r in listed}
-    state.put("run_choice", current.id)
+    st.session_state["run_choice"] = current.id
 
     def label(id: str) -> str:
         found = names[id]

@@ -54,7 +54,7 @@ def _choice() -> Dataset | None:
     if project.data.name not in names:
         st.error(f"There is no data set called {project.data.name!r}. Choose another one.")
         names = [project.data.name, *names]
-    state.put("data.name", project.data.name)
+    st.session_state["data.name"] = project.data.name
 
     def choose() -> None:
         cls = data.find(st.session_state["data.name"])

@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from blocks.base import Declared, Setting, SettingError
-from builder.ui import state
 
 Changed = Callable[[str, Any], None]
 """Called with a setting's name and its new, checked value (JSON)."""
@@ -38,7 +37,7 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
         value = spec.check(value)
     except SettingError:
         value = spec.default
-    state.put(key, _shown(spec, value))  # the document is the truth, never the widget
+    st.session_state[key] = _shown(spec, value)  # the document is the truth, never the widget
 
     def take() -> None:
         try:

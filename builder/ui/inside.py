@@ -108,7 +108,7 @@ def _sample(run: Run, probe: Snapshot, live: bool) -> int:
     asked = st.session_state.get("sample_asked")
     if asked is not None and asked[0] == run.id and not (live and asked[1] == shown):
         shown = asked[1]
-    state.put("sample", shown)
+    st.session_state["sample"] = shown
 
     def pick() -> None:
         st.session_state["sample_asked"] = (run.id, int(st.session_state["sample"]))

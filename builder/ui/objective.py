@@ -37,7 +37,7 @@ def _loss() -> None:
     except KeyError:
         st.error(f"There is no task called {project.task.name!r}.")
         return
-    state.put("loss.name", project.loss.name if project.loss.name in offered else next(iter(offered)))
+    st.session_state["loss.name"] = project.loss.name if project.loss.name in offered else next(iter(offered))
 
     def choose() -> None:
         cls = offered[st.session_state["loss.name"]]
@@ -86,7 +86,7 @@ def _optimizer(slot: str) -> None:
     choice = project.optimizer[slot]
     names = list(optimizers.names())
     key = f"optimizer.{slot}.name"
-    state.put(key, choice.name if choice.name in names else names[0])
+    st.session_state[key] = choice.name if choice.name in names else names[0]
 
     def choose() -> None:
         cls = optimizers.find(st.session_state[key])

@@ -134,7 +134,7 @@ def hold_panel() -> None:
     """Keep the panel that was asked for in front: the browser, not told of it yet, may still name the one before."""
     name, drawn = st.session_state.get("panel_asked", ("", 0.0))
     if name and (drawn is None or time.monotonic() - drawn < HOLD_SECONDS):
-        put(PANEL, name)
+        st.session_state[PANEL] = name
 
 
 def panel_drawn() -> None:
@@ -142,16 +142,6 @@ def panel_drawn() -> None:
     name, drawn = st.session_state.get("panel_asked", ("", 0.0))
     if drawn is None:
         st.session_state["panel_asked"] = (name, time.monotonic())
-
-
-def put(key: str, value: Any) -> None:
-    """Have a field show the document's value.
-
-    Assigned only when it shows another one: every assignment is sent to the browser, and one that
-    arrives late would undo what has been typed meanwhile.
-    """
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
 
 
 def change(label: str, edits: list[Edit]) -> None:
