@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -234,12 +235,24 @@ def _chart(
         lines,
         about=f"{key} of {run.name} over the {'epochs' if by_epoch else 'steps'}",
         title="epoch" if by_epoch else "step",
-        range=(0.0, float(max((now.epochs if by_epoch else now.steps), 1))),
+        range=(0.0, max(_end(each, by_epoch) for each in (now, *(other.state for other in overlaid)))),
         height=HEIGHT,
         log=log,
         percent=percent,
         level=level,
     )
+
+
+def _end(now: State, by_epoch: bool) -> float:
+    """Where the axis ends: the whole run, or for a long one the next round number, so that its start is not squeezed."""
+    total = float(max(now.epochs if by_epoch else now.steps, 1))
+    reached = now.step * now.epochs / now.steps if by_epoch and now.steps else float(now.step)
+    end = 1.0 if by_epoch else 100.0
+    for factor in itertools.cycle((2.0, 2.5, 2.0)):  # 1, 2, 5, 10, 20 ...
+        if end >= reached:
+            return min(end, total)
+        end *= factor
+    return total  # not reached: the numbers above do not end
 
 
 def _lines(

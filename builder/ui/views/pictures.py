@@ -68,7 +68,7 @@ def mosaic(maps: Array, columns: int, gap: int = 1) -> Array:
     return sheet
 
 
-def bars(values: Array, height: int = 40, width: int = 6, colour: tuple[int, int, int] = (51, 81, 209)) -> Array:
+def bars(values: Array, height: int = 40, width: int = 6, colour: tuple[int, int, int] = (74, 104, 232)) -> Array:
     """Values from 0 to 1 as bars, RGBA uint8."""
     sheet = np.zeros((height, values.size * (width + 2), 4), np.uint8)
     for i, value in enumerate(np.clip(np.nan_to_num(values), 0, 1)):

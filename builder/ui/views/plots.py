@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 Array = np.ndarray[Any, Any]
 
-BLUE, ORANGE, GREY, GREEN, TEAL = "#3351d1", "#c2581a", "#9aa3b2", "#2f855a", "#2a8c99"
+BLUE, ORANGE, GREY, GREEN, TEAL = "#4a68e8", "#c2581a", "#9aa3b2", "#2f855a", "#2a8c99"
 EARLIER = ("#a47bd1", "#4f9e86", "#bd9140", "#c77a9b", "#7f93a8")
 MAX_POINTS = 600
 CONFIG = {"displayModeBar": False, "doubleClick": "reset"}
