@@ -201,7 +201,7 @@ def _weights(probe: Snapshot, network: str, node: str) -> None:
     if not weights:
         st.caption("This block has no weights, or they come with the next picture of the training.")
         return
-    name, first = next(iter(weights.items()))
+    name, first = max(weights.items(), key=lambda item: np.ndim(item[1]))  # the kernel rather than the bias
     first = np.asarray(first, np.float32)
     if first.ndim == 4 and first.shape[2] * first.shape[3] > 1:
         outputs, inputs = min(first.shape[0], 16), min(first.shape[1], 12)
