@@ -265,16 +265,16 @@ class Workspace:
     ) -> Lease:
         """Renew this tab's right to write, or say who has it; `take` takes it over.
 
-        A tab is heard of by its renewals. It has left at once when the server process that held its
-        connection has ended, or when `lives`, asked about a connection of this process, denies it: a
-        reloaded page need not wait for its former self.
+        A tab is there as long as its renewals come. Of a connection of this process `lives` knows
+        better: a tab that is only slow keeps its right, and a reloaded page need not wait for its former
+        self. A server process that has ended holds nothing.
         """
         path = self.place(id) / "lease.json"
         now = time.time()
         held = _json(path)
         owner, beat = held.get("tab", ""), held.get("time")
         age = now - beat if isinstance(beat, (int, float)) else math.inf
-        if owner not in ("", tab) and age < LEASE_SECONDS and not take and not _has_left(held, lives):
+        if owner not in ("", tab) and not take and _is_there(held, age, lives):
             return Lease(False, "This project is open in another tab. Here you can look; take over to edit.")
         if owner != tab or age > LEASE_SECONDS / 6:
             mine = {"tab": tab, "time": now, "process": os.getpid(), "connection": connection}
@@ -319,13 +319,15 @@ def _json(path: Path) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _has_left(held: dict[str, Any], lives: Callable[[str], bool] | None) -> bool:
+def _is_there(held: dict[str, Any], age: float, lives: Callable[[str], bool] | None) -> bool:
+    """Whether the tab of this lease can still write."""
     process, connection = held.get("process"), held.get("connection")
-    if not isinstance(process, int) or not isinstance(connection, str):
-        return False
-    if process == os.getpid():
-        return bool(connection) and lives is not None and not lives(connection)
-    return not alive(process)
+    if isinstance(process, int) and isinstance(connection, str) and connection:
+        if process == os.getpid() and lives is not None:
+            return lives(connection)
+        if not alive(process):
+            return False
+    return age < LEASE_SECONDS
 
 
 def _listed(path: Path) -> list[Path]:

@@ -263,6 +263,15 @@ def test_a_reloaded_page_need_not_wait_for_its_former_self(space: Workspace) -> 
     assert space.lease(id, "b", connection="two", lives=living.__contains__).mine
 
 
+def test_a_slow_tab_keeps_its_lease_while_it_is_connected(space: Workspace) -> None:
+    id = space.create(Project())
+    space.lease(id, "a", connection="one", lives={"one"}.__contains__)
+    path = space.place(id) / "lease.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "time": time.time() - 10 * LEASE_SECONDS}))
+    assert not space.lease(id, "b", connection="two", lives={"one", "two"}.__contains__).mine
+    assert space.lease(id, "b", connection="two", lives={"two"}.__contains__).mine
+
+
 def test_a_killed_server_holds_nothing(space: Workspace) -> None:
     id = space.create(Project())
     code = (
