@@ -89,9 +89,9 @@ def counter(page: Any) -> int:
 
 
 def wanted_rate() -> float:
-    """`RATE`, and less on a machine that others use at the same time (browser, server and training need 2.5 cores)."""
-    spare = (os.cpu_count() or 1) + 1.5
-    return RATE * min(1.0, spare / max(os.getloadavg()[0], 0.1))
+    """`RATE`, and less where more processes want to run than there are cores: then each gets only its part."""
+    cores = (os.cpu_count() or 1) + 0.5
+    return RATE * min(1.0, cores / max(os.getloadavg()[0], 0.1))
 
 
 @pytest.mark.skipif(not (DATA / "mnist").exists(), reason="LAYERLOOM_DATA names no folder with mnist")
@@ -138,8 +138,8 @@ def walk(look: Look, server: Server, archive: Path) -> None:
     look.shot("training")
     wanted = wanted_rate()
     watched = [
-        "curve-0",
-        "curve-1",
+        "curve-loss",
+        "curve-accuracy",
         *(f"thumb-{id}" for id in ("conv1", "pool1", "conv2", "pool2", "fc1", "fc2", "fc3")),
     ]
     told = ", ".join(f"{name} {rates.get(name, 0):.2f}" for name in watched)
