@@ -67,7 +67,9 @@ def _confusion(id: str, dataset: Dataset) -> None:
     st.markdown(f"##### Confusion matrix &ensp; :small[{split}: {right:,} of {total:,} right]")
     shown = names if len(names) == len(matrix) else tuple(map(str, range(len(matrix))))
     height = 212 if len(matrix) <= 10 else 330  # ten classes are seen without scrolling on a small screen
-    st.plotly_chart(plots.matrix(matrix, shown, height), key="confusion", config=plots.CONFIG)
+    st.plotly_chart(
+        plots.matrix(matrix, shown, height, st.context.theme.type == "dark"), key="confusion", config=plots.CONFIG
+    )
     st.caption("Rows are the true classes, columns what the network said.")
     probe = run.probe()
     border = None if probe is None else inside.surface_of(probe, 260)
@@ -116,12 +118,14 @@ def _samples(run: Run, dataset: Dataset) -> None:
         return
     inputs = split[next(iter(dataset.fields()))]
     names = dataset.class_names()
+    dark = st.context.theme.type == "dark"
+    colours = ("#ff8f87", "#5cc98b") if dark else ("#c02a2a", "#227a4b")
     cells = []
     for i in index[:SHOWN]:
         if i >= len(inputs):
             continue
         probability = _probability(found, int(i), int(prediction[i]))
-        colour = "#2f855a" if prediction[i] == label[i] else "#c53030"
+        colour = colours[bool(prediction[i] == label[i])]
         mark = "✓" if prediction[i] == label[i] else "✗"
         picture = pictures.url(pictures.sample_picture(np.asarray(inputs[int(i)], np.float32)))
         cells.append(

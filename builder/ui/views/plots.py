@@ -65,7 +65,7 @@ def smoothed(y: Array, amount: float) -> Array:
     return found
 
 
-def matrix(values: Array, names: tuple[str, ...], height: int) -> go.Figure:
+def matrix(values: Array, names: tuple[str, ...], height: int, dark: bool = False) -> go.Figure:
     """A confusion matrix: rows the true classes, columns the predicted ones, counts in the cells."""
     shares = values / np.maximum(values.sum(1, keepdims=True), 1)
     shown = values.shape[0] <= 20
@@ -77,7 +77,7 @@ def matrix(values: Array, names: tuple[str, ...], height: int) -> go.Figure:
             text=np.where(values > 0, values.astype(int).astype(str), "") if shown else None,
             texttemplate="%{text}" if shown else None,
             customdata=values,
-            colorscale="Blues",
+            colorscale=[[0, "#171c24"], [1, "#7488ff"]] if dark else "Blues",
             zmin=0,
             zmax=1,
             showscale=False,
