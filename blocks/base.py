@@ -395,6 +395,8 @@ class Block(Declared):
     """Whether it needs several values per channel in a training batch, as batch normalization does."""
     probabilities: ClassVar[bool] = False
     """Whether its output is already normalized over the classes, which a loss on raw scores does not want."""
+    independent: ClassVar[bool] = False
+    """Whether its numbers do not depend on what comes in, so that nothing before it can learn."""
     stem: ClassVar[str] = ""
     """What a new node is called (``"conv"`` gives conv1, conv2 ...); the name in lower case unless told."""
 

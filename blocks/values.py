@@ -28,6 +28,7 @@ class Constant(Block):
     """The same numbers for every sample; its input only says how many samples there are."""
 
     label, category, stem = "Constant", "merge", "constant"
+    independent = True
     help = "Gives the same numbers for every sample, fixed or trained; what comes in only tells the size of the batch."
     formula = "y = c"
     source = "trained, it is the class token of Dosovitskiy et al. 2020, An image is worth 16×16 words"

@@ -64,6 +64,19 @@ def wiring(ids: tuple[str, ...], edges: tuple[Edge, ...]) -> Wiring:
     return Wiring(order, tuple(sorted(loops)), sources, {id: tuple(u) for id, u in users.items()})
 
 
+def leading_to(ends: list[str], wires: Wiring, not_beyond: frozenset[str] = frozenset()) -> set[str]:
+    """The nodes whose results reach one of `ends`, these included; what lies before `not_beyond` is left out."""
+    found = set(ends)
+    queue = list(ends)
+    while queue:
+        at = queue.pop()
+        for source in () if at in not_beyond else wires.sources[at].values():
+            if source not in found:
+                found.add(source)
+                queue.append(source)
+    return found
+
+
 def problems(network: str, graph: Graph, wires: Wiring) -> Iterator[Problem]:
     """The mistakes in names, blocks and wires of one network."""
     nodes = {n.id: n for n in graph.nodes}
@@ -151,13 +164,7 @@ def _ends(network: str, graph: Graph, wires: Wiring) -> Iterator[Problem]:
         message = "The network has no output. Add an Output block after the last layer."
         yield Problem(network, None, None, "no-output", "error", message)
         return
-    useful = set(outputs)
-    queue = list(outputs)
-    while queue:
-        for source in wires.sources[queue.pop()].values():
-            if source not in useful:
-                useful.add(source)
-                queue.append(source)
+    useful = leading_to(outputs, wires)
     for node in graph.nodes:
         if node.id not in useful and not wires.users[node.id] and not isinstance(node.block, UnknownBlock):
             message = (

@@ -288,6 +288,14 @@ def _outputs(
         )
         yield Problem(network, outputs[-1].id, None, "outputs", "error", message)
         return
+    fixed = frozenset(n.id for n in graph.nodes if isinstance(n.block, Block) and n.block.independent)
+    useful = structure.leading_to([n.id for n in outputs], wires, fixed)
+    if outputs and all(known[id].shape is not None and not known[id].parameters for id in useful):
+        message = (
+            "Nothing can be trained: no block between input and output has parameters. "
+            "Add a layer that has some, such as a fully connected one or a convolution."
+        )
+        yield Problem(network, outputs[0].id, None, "no-parameters", "error", message)
     for node, wanted in zip(outputs, shapes, strict=False):
         shape = known[node.id].shape
         if shape is None:

@@ -129,6 +129,20 @@ BREAKS = (
         "output",
         ("16×5×5", "10"),
     ),
+    Break(
+        "nothing to train",
+        remove("flatten")
+        + [c for id in ("conv1", "relu1", "pool1", "conv2", "relu2", "pool2") for c in remove(id)]
+        + [c for id in ("fc1", "relu3", "fc2", "relu4", "fc3") for c in remove(id)]
+        + add("small", "AdaptiveAvgPool2d", output_size=[2, 5])
+        + add("flat", "Flatten")
+        + wire("image", "small")
+        + wire("small", "flat")
+        + wire("flat", "output"),
+        "no-parameters",
+        "output",
+        ("Nothing can be trained", "Add a layer"),
+    ),
     Break("wrong input size", set_("image", "height", 32), "input-mismatch", "image", ("1×32×28", "1×28×28")),
     Break("wrong channels", set_("image", "channels", 3), "input-mismatch", "image", ("3×28×28", "1×28×28")),
     Break(
@@ -345,7 +359,7 @@ def test_every_break_has_a_message_with_numbers_and_remedy(case: Break) -> None:
     assert problem.severity == "error"
     for words in case.says:
         assert words in problem.message
-    if case.node is not None:
+    if case.node is not None and case.code != "no-parameters":
         assert case.node in problem.message
     assert len(problem.message) <= 320, "too long for a bubble"
     assert problem.message.endswith(".")

@@ -27,6 +27,7 @@ REMEDIES: dict[str, Callable[[scene.Scene], Iterator[scene.Candidate]]] = {
     "empty": ends.no_input,
     "no-output": ends.no_output,
     "output-mismatch": ends.output_shape,
+    "no-parameters": ends.output_shape,
     "outputs": ends.extra_end,
     "inputs": ends.extra_end,
     "cycle": wires.loop,

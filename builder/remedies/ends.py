@@ -170,13 +170,18 @@ def extra_end(scene: Scene) -> Iterator[Candidate]:
 
 def _without_input(scene: Scene, id: str) -> list[Edit]:
     """Edits that remove an input, and what reads it alone; where it meets others they go on without it."""
-    found, queue = [], [id]
+    found: list[Edit] = []
+    ids = set(scene.graph.ids())
+    gone, queue = {id}, [id]
     while queue:
         at = queue.pop()
         found.append(scene.edit("remove_node", id=at))
         for edge in scene.graph.outgoing(at):
+            if edge.target not in ids or edge.target in gone:
+                continue  # a loose wire, or a loop
             if len(scene.graph.node(edge.target).block.ports()) > 1:
                 found += without_port(scene, edge.target, edge.target_port)
-            elif edge.target not in queue:
+            else:
+                gone.add(edge.target)
                 queue.append(edge.target)
     return found

@@ -114,11 +114,13 @@ def without_port(scene: Scene, id: str, port: str) -> list[Edit]:
     node = scene.graph.node(id)
     block = node.block
     names = [p.name for p in block.ports()]
+    if port not in names:
+        return []
     dropped = names.index(port)
     if isinstance(block, Block) and block.variadic is not None and len(names) > 2:
         found = []
         for edge in scene.graph.incoming(id):
-            at = names.index(edge.target_port)
+            at = names.index(edge.target_port) if edge.target_port in names else -1
             if at >= dropped:
                 found.append(scene.edit("remove_edge", edge=dataclasses.asdict(edge)))
             if at > dropped:
