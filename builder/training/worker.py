@@ -116,6 +116,7 @@ def standby() -> int:
 
 def main(arguments: list[str]) -> int:
     """The command line of this module; returns the exit status."""
+    os.nice(5)  # the page that shows the training stays lively where there are few cores
     match arguments:
         case ["--standby"]:
             return standby()
