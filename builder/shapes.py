@@ -8,6 +8,7 @@ on (block, input shapes); blocks are frozen and hashable for that.
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,8 +130,7 @@ def build(call: Call) -> nn.Module:
 def _run(call: Call, shapes: tuple[Shape, ...], block: Block) -> tuple[Shape, int]:
     ports = block.ports()
     try:
-        with torch.device("meta"), _NoDrawing():
-            module = build(call).eval()
+        module = _undrawn(call, "meta").eval()
         parameters = sum(p.numel() for p in module.parameters())
         device, batch = "meta", PROBE_BATCH
         if block.probe_real:
@@ -144,8 +144,7 @@ def _run(call: Call, shapes: tuple[Shape, ...], block: Block) -> tuple[Shape, in
             steps = max(shape[0] for shape in shapes)
             if parameters <= MAX_REAL_PARAMETERS and parameters * steps <= MAX_REAL_WORK:
                 device, batch = "cpu", REAL_BATCH
-                with _NoDrawing():
-                    module = build(call).eval()
+                module = _undrawn(call, "cpu").eval()
         inputs = [_sample(port, shape, batch, device) for port, shape in zip(ports, shapes, strict=True)]
         with torch.no_grad():
             output = module(*inputs)
@@ -167,8 +166,36 @@ def _sample(port: Port, shape: Shape, batch: int, device: str) -> Tensor:
     return make(batch, *shape, device=device)
 
 
+def _undrawn(call: Call, device: str) -> nn.Module:
+    """The module a Call stands for, without the drawing of initial weights: they have no effect and take time."""
+
+    def value(item: Any) -> Any:
+        if isinstance(item, Call):
+            return _undrawn(item, device)
+        return tuple(map(value, item)) if isinstance(item, tuple) else item
+
+    args, kwargs = [value(item) for item in call.args], {k: value(v) for k, v in call.kwargs.items()}
+    quick = _without_reset(call.target) if device == "meta" else None
+    if quick is not None:
+        return quick(*args, **kwargs, device=device)
+    with torch.device(device), _NoDrawing():
+        return module_class(call.target)(*args, **kwargs)
+
+
+@functools.cache
+def _without_reset(target: str) -> type[nn.Module] | None:
+    """A subclass that leaves its parameters as they are; several times faster to make than with a mode.
+
+    None for a class that cannot be told its device.
+    """
+    cls = module_class(target)
+    if "device" not in inspect.signature(cls).parameters:
+        return None
+    return type(cls.__name__, (cls,), {name: lambda self: None for name in ("reset_parameters", "_reset_parameters")})
+
+
 class _NoDrawing(TorchFunctionMode):
-    """Leaves out the drawing of initial weights, which on the meta device has no effect but takes time.
+    """Leaves out the drawing of initial weights.
 
     A mode holds for its own thread only: others may build networks meanwhile.
     """

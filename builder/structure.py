@@ -117,6 +117,8 @@ def _names(network: str, graph: Graph) -> Iterator[Problem]:
 
 def _edges(network: str, graph: Graph, nodes: dict[str, Node]) -> Iterator[Problem]:
     taken: dict[tuple[str, str], Edge] = {}
+    inputs = {id for id, node in nodes.items() if is_input(node)}
+    outputs = {id for id, node in nodes.items() if is_output(node)}
     for edge in graph.edges:
         for end in (edge.source, edge.target):
             if end not in nodes:
@@ -130,10 +132,10 @@ def _edges(network: str, graph: Graph, nodes: dict[str, Node]) -> Iterator[Probl
             source, target = nodes[edge.source], nodes[edge.target]
             if isinstance(target.block, UnknownBlock):
                 continue
-            if is_output(source):
+            if edge.source in outputs:
                 message = f"A wire leaves {source.id}, but an output ends the network. Take the wire from the block before it."
                 yield Problem(network, source.id, None, "after-output", "error", message)
-            ports = () if is_input(target) else tuple(p.name for p in target.block.ports())
+            ports = () if edge.target in inputs else [p.name for p in target.block.ports()]
             if edge.target_port not in ports:
                 listed = f"its inputs are {', '.join(ports)}" if ports else "it takes no input"
                 message = (

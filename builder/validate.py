@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from blocks.base import Block, BlockError, SettingError, Shape
+from blocks.base import Block, BlockError, Port, SettingError, Shape
 from builder import data, fixes, optimizers, structure, tasks
 from builder.data.base import Dataset
 from builder.graph import Graph, Node, UnknownBlock
@@ -170,18 +170,20 @@ def _shapes(network: str, graph: Graph, wires: Wiring, problems: list[Problem]) 
         if isinstance(block, UnknownBlock):
             continue
         ports = () if is_input(node) else block.ports()
+        sources = wires.sources[id]
+        received = []
         for port in ports:
-            source = wires.sources[id].get(port.name)
+            source = sources.get(port.name)
             shape = None if source is None else reports[source].shape
             if shape is not None:
                 report.inputs[port.name] = shape
-        if len(report.inputs) < len(ports):
+                received.append(shape)
+        if len(received) < len(ports):
             continue
-        shapes = tuple(report.inputs[p.name] for p in ports)
         try:
-            _holds(node, block, wires, nodes)
-            _ranks(block, shapes)
-            found = infer(block, shapes)
+            for port in ports:
+                _holds(node, block, port, nodes[sources[port.name]])
+            found, report.explain = _understood(block, tuple(received))
         except BlockError as error:
             cause = error.__cause__
             details = str(cause) if cause is not None and not isinstance(cause, BlockError) else ""
@@ -190,14 +192,16 @@ def _shapes(network: str, graph: Graph, wires: Wiring, problems: list[Problem]) 
             continue
         report.shape, report.parameters, report.flops = found.shape, found.parameters, found.flops
         report.elements, report.inner = found.elements, found.inner
-        report.explain = _explained(block, shapes, found.shape)
     return reports
 
 
 @functools.lru_cache(maxsize=50_000)
-def _explained(block: Block, shapes: tuple[Shape, ...], output: Shape) -> str:
-    """Cached, since most edits leave most blocks as they are."""
-    return block.explain(shapes, output)
+def _understood(block: Block, shapes: tuple[Shape, ...]) -> tuple[Inferred, str]:
+    """What `infer` says, and the block's formula with its numbers. Cached, since most edits leave most blocks alone."""
+    if shapes:
+        _ranks(block, shapes)
+    found = infer(block, shapes)
+    return found, block.explain(shapes, found.shape)
 
 
 def _ranks(block: Block, shapes: tuple[Shape, ...]) -> None:
@@ -214,19 +218,19 @@ def _ranks(block: Block, shapes: tuple[Shape, ...]) -> None:
         raise BlockError(f"it takes {listed} but receives {size(shape)}{count}. {remedy}", "rank", port.name)
 
 
-def _holds(node: Node, block: Block, wires: Wiring, nodes: dict[str, Node]) -> None:
-    for port in () if is_input(node) else block.ports():
-        source = nodes[wires.sources[node.id][port.name]].block
-        if isinstance(source, UnknownBlock):
-            continue
-        if port.holds != source.holds and not is_output(node):
-            if source.holds == "tokens":
-                message = "it receives tokens (whole numbers) but needs features. Insert an Embedding before it."
-            else:
-                message = "it needs tokens (whole numbers), so it must come right after a Tokens input."
-            raise BlockError(message, "tokens", port.name)
-        if port.holds == "tokens" and is_input(nodes[wires.sources[node.id][port.name]]):
-            block.check_vocabulary(source.to_settings()["vocabulary"])
+def _holds(node: Node, block: Block, port: Port, source: Node) -> None:
+    """Raise BlockError where features meet a port for tokens, or the other way round, or tokens are too large."""
+    given = source.block
+    if isinstance(given, UnknownBlock) or port.holds == given.holds == "features":
+        return
+    if port.holds != given.holds and not is_output(node):
+        if given.holds == "tokens":
+            message = "it receives tokens (whole numbers) but needs features. Insert an Embedding before it."
+        else:
+            message = "it needs tokens (whole numbers), so it must come right after a Tokens input."
+        raise BlockError(message, "tokens", port.name)
+    if port.holds == "tokens" and is_input(source):
+        block.check_vocabulary(given.to_settings()["vocabulary"])
 
 
 # --- against the task ----------------------------------------------------------------------------

@@ -535,6 +535,24 @@ def test_new_data_offers_to_adapt_input_and_classes() -> None:
     assert "output-mismatch" in codes
 
 
+@pytest.mark.parametrize(
+    "data, channels, classes", [("cifar10", 3, 10), ("fashion_mnist", 1, 10), ("pictures", None, None)]
+)
+def test_one_fix_after_the_other_adapts_to_other_data(data: str, channels: int | None, classes: int | None) -> None:
+    project = builder.templates.load("lenet5").replace(data=Choice(data))
+    for _ in range(3):
+        report = check(project)
+        fix = next((p.fix for p in report.problems if p.fix is not None), None)
+        if fix is None:
+            break
+        project = edits.apply(project, fix.edits)
+    assert check(project).ok
+    shapes = check(project).shapes["network"]
+    assert shapes["image"] == next(iter(builder.data.find(data)().fields().values())).shape
+    if classes is not None:
+        assert (shapes["image"][0], shapes["output"]) == (channels, (classes,))
+
+
 def test_an_offered_fix_never_adds_an_error() -> None:
     for case in (*BREAKS, *WARNINGS):
         project = broken(case)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import networks
 import torch
 
-from builder import shapes, structure
+from builder import shapes, structure, validate
 from builder.project import Project
 from builder.source import source
 from builder.validate import check
@@ -66,6 +66,7 @@ def main() -> int:
 
     def forget() -> None:
         shapes.infer.cache_clear()
+        validate._understood.cache_clear()
         structure.wiring.cache_clear()
 
     cold = best(lambda: check(project), forget)
