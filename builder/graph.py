@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 
@@ -21,6 +21,8 @@ class UnknownBlock:
     name: str
     settings: dict[str, Any]
     reason: str
+    label: ClassVar[str] = "unknown"
+    holds: ClassVar[str] = "features"
 
     def __hash__(self) -> int:
         return hash((self.name, self.reason))

@@ -23,7 +23,7 @@ def is_input(node: Node) -> bool:
 
 def is_output(node: Node) -> bool:
     """Whether the network's answer leaves it here."""
-    return not isinstance(node.block, UnknownBlock) and node.block.role == "output"
+    return getattr(node.block, "role", "") == "output"
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,9 @@ def problems(network: str, graph: Graph, wires: Wiring) -> Iterator[Problem]:
         message = f"These blocks form a loop: {path}. Data must flow one way; remove one of the wires."
         yield Problem(network, loop[0], None, "cycle", "error", message)
     for node in graph.nodes:
-        if isinstance(node.block, UnknownBlock) or is_input(node):
-            continue
-        for port in node.block.ports():
-            if port.name not in wires.sources[node.id]:
+        connected = wires.sources[node.id]
+        for port in node.block.ports():  # an input has none
+            if port.name not in connected:
                 several = len(node.block.ports()) > 1
                 where = f"Its input {port.name}" if several else "Its input"
                 message = f"{node.id} ({node.block.label}) waits for data. {where} is not connected: draw a wire to it."
@@ -117,8 +116,6 @@ def _names(network: str, graph: Graph) -> Iterator[Problem]:
 
 def _edges(network: str, graph: Graph, nodes: dict[str, Node]) -> Iterator[Problem]:
     taken: dict[tuple[str, str], Edge] = {}
-    inputs = {id for id, node in nodes.items() if is_input(node)}
-    outputs = {id for id, node in nodes.items() if is_output(node)}
     for edge in graph.edges:
         for end in (edge.source, edge.target):
             if end not in nodes:
@@ -132,25 +129,29 @@ def _edges(network: str, graph: Graph, nodes: dict[str, Node]) -> Iterator[Probl
             source, target = nodes[edge.source], nodes[edge.target]
             if isinstance(target.block, UnknownBlock):
                 continue
-            if edge.source in outputs:
+            if is_output(source):
                 message = f"A wire leaves {source.id}, but an output ends the network. Take the wire from the block before it."
                 yield Problem(network, source.id, None, "after-output", "error", message)
-            ports = () if edge.target in inputs else [p.name for p in target.block.ports()]
-            if edge.target_port not in ports:
+            at = (edge.target, edge.target_port)
+            for port in target.block.ports():
+                if port.name == edge.target_port:
+                    break
+            else:
+                ports = [p.name for p in target.block.ports()]
                 listed = f"its inputs are {', '.join(ports)}" if ports else "it takes no input"
                 message = (
                     f"The wire from {edge.source} ends at {edge.target_port!r} of {target.id}, but {listed}. "
                     "Remove the wire or connect it to an input."
                 )
                 yield Problem(network, target.id, edge.target_port, "unknown-port", "error", message)
-            elif (edge.target, edge.target_port) in taken:
-                first = taken[edge.target, edge.target_port]
+                continue
+            first = taken.setdefault(at, edge)
+            if first is not edge:
                 message = (
                     f"Two wires end at the same input of {target.id}: from {first.source} and from {edge.source}. "
                     "Remove one, or join them with Add or Concatenate first."
                 )
                 yield Problem(network, target.id, edge.target_port, "two-wires", "error", message)
-            taken.setdefault((edge.target, edge.target_port), edge)
 
 
 def _ends(network: str, graph: Graph, wires: Wiring) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ BYTES = 4
 """Bytes of a number in single precision."""
 
 
-@dataclass
+@dataclass(slots=True)
 class NodeReport:
     """What is known of one node. `inputs` are the shapes at its ports; `waits_for` the broken node upstream."""
 
@@ -169,7 +169,7 @@ def _shapes(network: str, graph: Graph, wires: Wiring, problems: list[Problem]) 
         block = node.block
         if isinstance(block, UnknownBlock):
             continue
-        ports = () if is_input(node) else block.ports()
+        ports = block.ports()  # an input has none
         sources = wires.sources[id]
         received = []
         for port in ports:
@@ -182,7 +182,9 @@ def _shapes(network: str, graph: Graph, wires: Wiring, problems: list[Problem]) 
             continue
         try:
             for port in ports:
-                _holds(node, block, port, nodes[sources[port.name]])
+                source_node = nodes[sources[port.name]]
+                if not port.holds == source_node.block.holds == "features":
+                    _holds(node, block, port, source_node)
             found, report.explain = _understood(block, tuple(received))
         except BlockError as error:
             cause = error.__cause__
@@ -221,7 +223,7 @@ def _ranks(block: Block, shapes: tuple[Shape, ...]) -> None:
 def _holds(node: Node, block: Block, port: Port, source: Node) -> None:
     """Raise BlockError where features meet a port for tokens, or the other way round, or tokens are too large."""
     given = source.block
-    if isinstance(given, UnknownBlock) or port.holds == given.holds == "features":
+    if isinstance(given, UnknownBlock):
         return
     if port.holds != given.holds and not is_output(node):
         if given.holds == "tokens":
