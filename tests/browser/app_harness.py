@@ -37,6 +37,7 @@ class Server:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.killed = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -60,6 +61,7 @@ class Server:
         return (self.home / "server.log").read_text(errors="replace")
 
     def kill(self, how: int = signal.SIGKILL) -> None:
+        self.killed = True
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(20)

@@ -10,13 +10,13 @@ import pytest
 
 from tests.browser.app_harness import WAIT, Server
 
-# What browsers say of Streamlit's own files and of a server that a test has killed.
-_NOT_OURS = (
+# What browser and Streamlit write to the console while a test has the server killed.
+_NO_SERVER = (
     "disconnected from server",
-    "preload",
+    "reaching server endpoint",
+    "connected to the internet",
     "WebSocket",
-    "ERR_CONNECTION_REFUSED",
-    "ERR_CONNECTION_RESET",
+    "ERR_CONNECTION",
     "Failed to fetch",
     "Network Error",
 )
@@ -51,9 +51,10 @@ def visit(chrome: Any, server: Server) -> Iterator[Callable[..., Any]]:
     contexts: list[Any] = []
     errors: list[str] = []
 
-    def noted(text: str) -> None:
-        if not any(word in text for word in _NOT_OURS):
-            errors.append(text)
+    def noted(message: Any) -> None:
+        expected = server.killed and any(word in message.text for word in _NO_SERVER)
+        if message.type == "error" and not expected:
+            errors.append(message.text)
 
     def go(address: str = "", *, beside: Any = None, size: tuple[int, int] = (1366, 768), dark: bool = False) -> Any:
         if beside is None:
@@ -65,8 +66,8 @@ def visit(chrome: Any, server: Server) -> Iterator[Callable[..., Any]]:
         context = beside.context if beside is not None else contexts[-1]
         page = context.new_page()
         page.set_default_timeout(WAIT)
-        page.on("pageerror", lambda e: noted(str(e)))
-        page.on("console", lambda m: noted(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on("console", noted)
         page.goto(address or server.url)
         page.get_by_test_id("canvas").wait_for()
         page.wait_for_url("**project=**")
