@@ -31,6 +31,9 @@ from builder.training.run import LIVE, Run, alive, list_runs
 
 LEASE_SECONDS = 12.0
 """A tab that has not been heard of for so long no longer holds its project."""
+SIZE_SECONDS = 10.0
+"""How long a size on disk is believed: the list is drawn at every edit, a walk through all runs is slow."""
+_sizes: dict[Path, tuple[float, int]] = {}
 _ID = re.compile(r"[a-z0-9]{4,32}")
 
 
@@ -215,8 +218,7 @@ class Workspace:
         if any(run.state.status in LIVE for run in list_runs(path / "runs")):
             raise WorkspaceError("This project is training. Stop the training before deleting it.")
         try:
-            (self.folder / "trash").mkdir(exist_ok=True)
-            os.replace(path, self.folder / "trash" / id)
+            self._throw_away(path, id)
         except OSError as error:
             raise WorkspaceError(self._unwritable(error)) from None
 
@@ -245,8 +247,7 @@ class Workspace:
         if found.state.status in LIVE:
             raise WorkspaceError("This run is training. Stop it before deleting it.")
         try:
-            (self.folder / "trash").mkdir(exist_ok=True)
-            os.replace(found.folder, self.folder / "trash" / f"{id}-{run}")
+            self._throw_away(found.folder, f"{id}-{run}")
         except OSError as error:
             raise WorkspaceError(self._unwritable(error)) from None
 
@@ -303,6 +304,13 @@ class Workspace:
     def _time(value: Any, path: Path) -> float:
         return float(value) if isinstance(value, (int, float)) else path.stat().st_mtime
 
+    def _throw_away(self, path: Path, name: str) -> None:
+        """Move a folder to the trash, where its time is that of its deletion. Raises OSError."""
+        target = self.folder / "trash" / name
+        target.parent.mkdir(exist_ok=True)
+        os.utime(path)  # first, so that emptying never takes it for something thrown away long ago
+        os.replace(path, target)
+
     def _unwritable(self, error: OSError) -> str:
         return (
             f"{self.folder} cannot be written ({error.strerror or error}). "
@@ -338,11 +346,15 @@ def _listed(path: Path) -> list[Path]:
 
 
 def _size(path: Path) -> int:
+    known = _sizes.get(path)
+    if known is not None and time.monotonic() - known[0] < SIZE_SECONDS:
+        return known[1]
     total = 0
     for folder, _, names in os.walk(path):
         for name in names:
             with contextlib.suppress(OSError):  # replaced this moment
                 total += os.lstat(os.path.join(folder, name)).st_size
+    _sizes[path] = (time.monotonic(), total)
     return total
 
 

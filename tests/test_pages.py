@@ -9,12 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from builder import templates, validate
-from builder.project import to_json
 from builder.training.client import Launcher
 from builder.training.headless import train
 from builder.training.run import new_run_folder
 from builder.ui import state
-from builder.ui.actions import unfolded
 from builder.ui.session import Document
 from builder.ui.views import plots
 from builder.workspace import Workspace
@@ -125,20 +123,6 @@ def test_the_cards_of_the_gallery_tell_the_true_sizes() -> None:
     for name in templates.names():
         found = validate.inspect(templates.load(name)).parameters
         assert templates.about(name).parameters == sum(found.values()), name
-
-
-def test_an_ungrouped_composite_computes_the_same_shapes() -> None:
-    project = templates.load("resnet_digits")
-    graph = project.networks["network"]
-    report = validate.check(project)
-    folded = next(n for n in graph.nodes if report.nodes["network"][n.id].inner)
-    opened = unfolded(graph, folded, report.nodes["network"][folded.id].inner)
-    after = validate.check(project.with_network("network", opened))
-    assert after.ok, after.problems
-    assert after.parameters == report.parameters
-    kept = set(graph.ids()) - {folded.id}
-    assert {id: after.shapes["network"][id] for id in kept} == {id: report.shapes["network"][id] for id in kept}
-    assert to_json(project.with_network("network", opened)) != to_json(project)
 
 
 def test_smoothing_is_the_corrected_running_mean() -> None:

@@ -280,3 +280,13 @@ def test_a_killed_server_holds_nothing(space: Workspace) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(space.folder), id], check=True)
     assert space.lease(id, "b", connection="two", lives=lambda _: True).mine
+
+
+def test_an_old_project_is_not_emptied_right_after_its_deletion(space: Workspace) -> None:
+    id = space.create(Project(name="old"))
+    long_ago = time.time() - 90 * 86400
+    os.utime(space.place(id), (long_ago, long_ago))
+    space.delete(id)
+    empty_trash(space.folder)
+    space.restore(id)
+    assert space.open(id).project.name == "old"

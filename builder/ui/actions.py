@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable
 
 from builder import templates
-from builder.graph import Edge, Graph, Node
+from builder.graph import Graph
 from builder.project import graph_to_json, to_json
-from builder.shapes import Inner
 from builder.training import client
 from builder.training.client import StartError
 from builder.training.job import prepare
 from builder.training.run import LIVE, new_run_folder
 from builder.ui import state
-from builder.ui.session import Action
+from builder.ui.session import Action, Document
+from builder.unfold import unfold
 from builder.workspace import WorkspaceError
 
 
@@ -27,14 +26,20 @@ def do(action: Action) -> None:
     known(**action.args)
 
 
+def _writable() -> Document:
+    """The open document. Raises WorkspaceError when another tab has it, so that no command is lost unsaid."""
+    document = state.document()
+    if document.read_only:
+        raise WorkspaceError(document.lease_message or "This project is open in another tab. Take over to change it.")
+    return document
+
+
 # --- training --------------------------------------------------------------------------------------
 
 
 def train() -> None:
     """Start a new run of the project as it stands."""
-    document = state.document()
-    if document.read_only:
-        return
+    document = _writable()
     if any(run.state.status in LIVE for run in state.runs()):
         raise StartError("This project is already training. Stop that run first, or wait until it is done.")
     folder = new_run_folder(state.workspace().runs_place(document.project_id))
@@ -50,8 +55,9 @@ def train() -> None:
 
 def go_on(lr: float | None = None) -> None:
     """Continue the run that is looked at from its last checkpoint."""
+    _writable()
     run = state.run()
-    if run is None or state.document().read_only:
+    if run is None:
         return
     state.launcher().resume(run.folder, lr)
     state.choose_run(run.id)
@@ -60,8 +66,9 @@ def go_on(lr: float | None = None) -> None:
 
 def _command(name: str) -> Callable[[], None]:
     def give() -> None:
+        _writable()
         run = state.run()
-        if run is not None and not state.document().read_only:
+        if run is not None:
             client.command(run.folder, name)
 
     return give
@@ -69,8 +76,9 @@ def _command(name: str) -> Callable[[], None]:
 
 def set_lr(value: float) -> None:
     """Change the learning rate of the running training."""
+    _writable()
     run = state.run()
-    if run is not None and not state.document().read_only:
+    if run is not None:
         client.set_learning_rate(run.folder, float(value))
 
 
@@ -135,50 +143,12 @@ def take_over() -> None:
 
 def ungroup(network: str, id: str) -> None:
     """Replace a composite by its inner blocks, which then can be edited."""
-    document = state.document()
-    graph = document.project.networks[network]
+    document = _writable()
     report = document.report().nodes[network].get(id)
     if report is None or not report.inner:
         raise WorkspaceError(f"{id} has no inner blocks that are known yet. Connect its input first.")
-    changed = unfolded(graph, graph.node(id), report.inner)
+    changed = unfold(document.project.networks[network], id, tuple(report.inputs.values()))
     document.command(f"Ungroup {id}", [{"op": "set_network", "network": network, "value": graph_to_json(changed)}])
-
-
-def unfolded(graph: Graph, node: Node, inner: tuple[Inner, ...]) -> Graph:
-    """The graph with a composite's inner blocks in its place, named ``<composite>_<inner>``."""
-    names = {i.id: f"{node.id}_{i.id}" for i in inner}
-    outside = {e.target_port: (e.source, e.source_port) for e in graph.incoming(node.id)}
-    result = _result(inner)
-    x, y = node.position
-    placed = [
-        dataclasses.replace(
-            node, id=names[part.id], block=part.block, position=(x + 160.0 * i, y), folded=True, note=""
-        )
-        for i, part in enumerate(inner)
-    ]
-    wires = []
-    for part in inner:
-        for port, source in zip(part.block.ports(), part.sources, strict=True):
-            from_id, from_port = outside.get(source, (names.get(source, source), "out"))
-            wires.append((from_id, from_port, names[part.id], port.name))
-    nodes: list[Node] = []
-    width = 160.0 * (len(inner) - 1)
-    for other in graph.nodes:
-        if other.id == node.id:
-            nodes.extend(placed)
-        elif other.position[0] > x and abs(other.position[1] - y) < 200:
-            nodes.append(dataclasses.replace(other, position=(other.position[0] + width, other.position[1])))
-        else:
-            nodes.append(other)
-    kept = [e for e in graph.edges if node.id not in (e.source, e.target)]
-    after = [Edge(names[result], "out", e.target, e.target_port) for e in graph.outgoing(node.id)]
-    return Graph(tuple(nodes), (*kept, *(Edge(*w) for w in wires), *after))
-
-
-def _result(inner: tuple[Inner, ...]) -> str:
-    """The inner block whose output is the composite's: the one that no other reads."""
-    read = {source for part in inner for source in part.sources}
-    return next(part.id for part in reversed(inner) if part.id not in read)
 
 
 def show(panel: str) -> None:

@@ -198,6 +198,7 @@ class Document:
     def command(self, label: str, changes: list[Edit]) -> None:
         """Have the browser apply these edits as one undoable step. Raises EditError when they do not fit."""
         if self.read_only:
+            self.tell(self.lease_message, "warning")
             return
         self.project = edits.apply(self.project, changes)
         self._command += 1

@@ -16,7 +16,7 @@ from builder.project import Project
 from builder.training.client import Launcher
 from builder.training.run import LIVE, Run
 from builder.ui.session import Document
-from builder.workspace import Workspace, WorkspaceError
+from builder.workspace import Workspace, WorkspaceError, empty_trash
 
 PANELS = ("Data", "Loss & optimizer", "Curves", "Inside", "Results", "Code", "Export")
 STARTER = "lenet5"
@@ -50,6 +50,7 @@ def document() -> Document:
 def _first() -> Document:
     """The project of the address, else the one changed last, else a new one made from the starter."""
     space = workspace()
+    empty_trash(space.folder)
     wanted = st.query_params.get("project", "")
     try:
         if wanted and space.exists(wanted):

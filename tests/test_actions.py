@@ -1,0 +1,41 @@
+"""What a tab may ask for: nothing that is refused is refused in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder import templates
+from builder.ui import actions, state
+from builder.ui.session import Action, Document
+from builder.workspace import Workspace, WorkspaceError
+
+
+@pytest.fixture
+def looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Document:
+    """A document whose project another tab has."""
+    space = Workspace(tmp_path)
+    document = Document.open(space, space.create(templates.load("lenet5")))
+    document.read_only, document.lease_message = True, "This project is open in another tab."
+    monkeypatch.setattr(state, "document", lambda: document)
+    return document
+
+
+@pytest.mark.parametrize("name", ["train", "continue", "pause", "resume", "step", "stop"])
+def test_a_tab_that_only_looks_is_told_why_its_command_does_nothing(looking: Document, name: str) -> None:
+    with pytest.raises(WorkspaceError, match="another tab"):
+        actions.do(Action(name, {}))
+
+
+def test_an_edit_of_a_tab_that_only_looks_is_told_too(looking: Document) -> None:
+    before = looking.project
+    looking.set_part("Rename", "name", "other")
+    assert looking.project is before
+    assert looking.notice is not None
+    assert "another tab" in looking.notice.text
+
+
+def test_what_is_not_known_is_said(looking: Document) -> None:
+    with pytest.raises(ValueError, match="'fly'"):
+        actions.do(Action("fly", {}))
