@@ -123,12 +123,6 @@ def maps_of_sample(folder: str | os.PathLike[str], sample: int, watched: tuple[s
     return Snapshot({"nodes": nodes, "sample": sample, "watched": list(watched) if watched else None}, found)
 
 
-def confusion(folder: str | os.PathLike[str]) -> Array | None:
-    """The confusion matrix of the latest evaluation, rows the true classes; None where there is none."""
-    results = Run(folder).results()
-    return None if results is None else results.arrays.get("total/confusion")
-
-
 def _batch(trained: Trained, arrays: dict[str, Any]) -> dict[str, Tensor]:
     if any(len(array) > MAX_BATCH for array in arrays.values()):
         raise ValueError(f"At most {MAX_BATCH} samples can be asked about at once.")
