@@ -101,6 +101,8 @@ def _value(value: Any) -> str:
 
 
 def _score(now: State) -> str:
+    if now.status in LIVE:
+        return "training"  # the list is not drawn again at every tick, so it tells nothing that changes
     metrics = (now.test or now.validation).get("metrics") or {}
     if metrics:
         return _percent(next(iter(metrics.values())))
