@@ -30,7 +30,7 @@ def main(template: str = "lenet5", pairs: int = 30) -> None:
     project = builder.templates.load(template)
     project = project.replace(training={**project.training, "threads": 1, "epochs": 1000})
     launcher = client.Launcher()
-    with tempfile.TemporaryDirectory() as parent:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as parent:
         folder = run.new_run_folder(parent)
         prepare(project, folder)
         view = launcher.start(folder)

@@ -29,7 +29,7 @@ def main(template: str = "lenet5", repeats: int = 5) -> None:
     builder.check(project)  # the page has checked it long before Train is pressed
     launcher = client.Launcher()
     found = []
-    with tempfile.TemporaryDirectory() as parent:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as parent:
         for _ in range(repeats):
             launcher.ready({"name": project.data.name, "settings": project.data.settings})
             launcher.wait_ready(120)  # it warms up while a person looks at the page

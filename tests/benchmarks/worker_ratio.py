@@ -103,7 +103,7 @@ def main(pairs: int = 30, steps: int = 400) -> None:
     launcher.ready()
     launcher.wait_ready(120)
     ratios, worker, hand = [], [], []
-    with tempfile.TemporaryDirectory() as parent:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as parent:
         for pair in range(pairs):
             if pair % 2:
                 hand.append(by_hand(pictures, labels, steps))
