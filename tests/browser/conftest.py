@@ -16,8 +16,10 @@ _NO_SERVER = (
     "reaching server endpoint",
     "connected to the internet",
     "WebSocket",
-    "ERR_CONNECTION",
+    "net::ERR_",
+    "Failed to load resource",
     "Failed to fetch",
+    "_stcore",
     "Network Error",
 )
 
