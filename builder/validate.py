@@ -285,7 +285,7 @@ def _outputs(
     loss: Loss,
 ) -> Iterator[Problem]:
     outputs = [n for n in graph.nodes if is_output(n)]
-    shapes = task.output_shapes(dataset, loss, network)
+    shapes = task.all_output_shapes(dataset, loss, network, len(outputs))
     if outputs and len(outputs) != len(shapes):
         listed = ", ".join(n.id for n in outputs)
         message = (

@@ -1,6 +1,10 @@
 """Tasks: losses against values worked out by hand, metrics, what they show, and tasks from outside."""
 
+import dataclasses
+import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,12 +19,15 @@ import builder
 from blocks.base import SettingError
 from builder import tasks
 from builder.data.base import Dataset, Field
-from builder.project import Choice
+from builder.graph import Edge, Graph, Node
+from builder.project import Choice, Project
 from builder.tasks import classification
 from builder.tasks.base import Loss, Metric, Task
 from builder.tasks.classification import NLL, Classification, CrossEntropy, Focal, MultiMargin
+from builder.training import job
 
 TASK = {"input": "x", "target": "y", "classes": 3}
+WEIGHTED = {**TASK, "auxiliary_weight": 0.5}
 
 
 class Three(Dataset):
@@ -163,6 +170,90 @@ def test_confusion_and_probabilities() -> None:
     assert found["prediction"].tolist() == [0, 1, 1]
     assert torch.allclose(found["probability"].sum(1), torch.ones(3))
     assert set(Classification.results(outputs, {}, {"task": TASK})) == {"probability", "prediction"}
+
+
+class Heads(Fixed):
+    """A network with auxiliary heads, all of them trainable."""
+
+    def __init__(self, *outputs: Tensor) -> None:
+        super().__init__(outputs[0])
+        self.more = nn.ParameterList(outputs[1:])
+
+    def forward(self, x: Tensor) -> Any:
+        return (self.outputs, *self.more)
+
+
+def test_auxiliary_heads_by_hand() -> None:
+    # The main head is right with 3/4 (loss ln 4/3), one auxiliary knows nothing (ln 2), one is wrong with 3/4 (ln 4).
+    right, even, wrong = (torch.tensor([[0.0, z]]) for z in (math.log(3), 0.0, -math.log(3)))
+    batch = {"x": torch.zeros(1, 2), "y": torch.tensor([1])}
+    settings = {"task": WEIGHTED, "loss": {"name": "cross_entropy", "label_smoothing": 0.0, "weight": None}}
+    network = Heads(right, even, wrong)
+    stepped: list[Tensor] = []
+    losses, metrics = classification.train_step(
+        {"network": network}, batch, settings, lambda loss, _: stepped.append(loss)
+    )
+    expected = math.log(4 / 3) + 0.5 * (math.log(2) + math.log(4))
+    assert losses["loss"] == pytest.approx(expected)
+    assert metrics == {"accuracy": 1.0}, "the first head alone answers"
+    sums, counts, _ = classification.evaluate({"network": network}, batch, settings)
+    assert sums["loss"].item() == pytest.approx(expected)
+    assert counts["accuracy"].item() == 1
+    # The gradient of each head's loss is p − y, times its weight.
+    stepped[0].backward()  # type: ignore[no-untyped-call]
+    gradients = [p.grad[0, 1].item() for p in network.parameters() if p.grad is not None]
+    assert gradients == pytest.approx([3 / 4 - 1, 0.5 * (1 / 2 - 1), 0.5 * (1 / 4 - 1)])
+
+
+def two_heads(classes: int = 3, data: str = "three", **changes: Any) -> Project:
+    """A network with a head after its last layer and an auxiliary one after its first."""
+    nodes = {
+        "v": block("Vector", features=2),
+        "fc1": block("Linear", out_features=16),
+        "act": block("Tanh"),
+        "fc2": block("Linear", out_features=classes),
+        "output": block("Output"),
+        "aux_fc": block("Linear", out_features=classes),
+        "aux": block("Output"),
+    }
+    wires = (("v", "fc1"), ("fc1", "act"), ("act", "fc2"), ("fc2", "output"), ("fc1", "aux_fc"), ("aux_fc", "aux"))
+    graph = Graph(tuple(Node(id, b) for id, b in nodes.items()), tuple(Edge(a, "out", b, "in") for a, b in wires))
+    return project(graph, Choice(data), **changes)
+
+
+def test_a_network_with_an_auxiliary_head_trains_and_exports(registered: None, tmp_path: Path) -> None:
+    made = two_heads(3, "spirals", task=Choice("classification", {"auxiliary_weight": 0.25}))
+    made = made.replace(data=Choice("spirals", {"classes": 3}))
+    assert builder.check(made).problems == ()
+    prepared = job.prepare(made, tmp_path / "job")
+    assert job.Job(prepared).expected_loss == pytest.approx(1.25 * math.log(3))
+    run = builder.train(made, tmp_path / "run")
+    first, last = run.history[0]["losses"]["loss"], run.history[-1]["losses"]["loss"]
+    assert last < first
+    folder = builder.export(made, tmp_path / "export")
+    done = subprocess.run(
+        [sys.executable, "train.py", "--json"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert [json.loads(line) for line in done.stdout.splitlines()][:-1] == run.history
+
+
+def test_each_auxiliary_head_must_have_the_first_one_s_shape(registered: None) -> None:
+    made = two_heads()
+    wrong = made.networks["network"].node("aux_fc")
+    wrong = dataclasses.replace(wrong, block=block("Linear", out_features=5))
+    made = made.with_network("network", made.networks["network"].with_node(wrong))
+    (problem,) = builder.check(made).problems
+    assert (problem.code, problem.node) == ("output-mismatch", "aux")
+    assert problem.fix is not None
+    assert problem.fix.label == "Set out_features of aux_fc to 3"
+
+
+def test_a_task_without_auxiliary_heads_refuses_them(registered: None) -> None:
+    made = two_heads(1, task=Choice("toy_regression"), loss=Choice("square"))
+    (problem,) = builder.check(made).problems
+    assert (problem.code, problem.node) == ("outputs", "aux")
+    assert "has 2 outputs (output, aux)" in problem.message
+    assert "takes 1" in problem.message
 
 
 def test_what_the_task_asks_of_data_and_network() -> None:

@@ -163,7 +163,13 @@ BREAKS = (
         ("empty", "Add an input"),
         fixed=False,
     ),
-    Break("two outputs", add("second", "Output") + wire("fc2", "second"), "outputs", "second", ("2 outputs", "1")),
+    Break(
+        "auxiliary head of another size",
+        add("second", "Output") + wire("fc2", "second"),
+        "output-mismatch",
+        "second",
+        ("84", "10 classes", "need 10"),
+    ),
     Break(
         "two inputs",
         add("second", "Image") + join("conv1", "second", "Concatenate"),

@@ -75,7 +75,8 @@ def _wanted_output(scene: Scene) -> Shape | None:
         return None
     dataset, task, loss = chosen
     outputs = [n.id for n in scene.graph.nodes if is_output(n)]
-    return dict(zip(outputs, task.output_shapes(dataset, loss, scene.problem.network), strict=False)).get(scene.node.id)
+    shapes = task.all_output_shapes(dataset, loss, scene.problem.network, len(outputs))
+    return dict(zip(outputs, shapes, strict=False)).get(scene.node.id)
 
 
 def input(scene: Scene) -> Iterator[Candidate]:

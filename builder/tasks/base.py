@@ -59,6 +59,18 @@ class Task(Declared):
         """The shapes this slot's output nodes must have, in their file order; None where any will do."""
         raise TypeError(f"{type(self).__name__} must define output_shapes()")
 
+    def auxiliary(self) -> float | None:
+        """The weight in the loss of every output beyond `output_shapes`; None if there may be none.
+
+        Such an output is an auxiliary head: it answers the same question as the first, from further down.
+        """
+        return None
+
+    def all_output_shapes(self, dataset: Dataset, loss: Loss, slot: str, count: int) -> tuple[Shape | None, ...]:
+        """The shapes that `count` output nodes must have, auxiliary heads (as the first output) included."""
+        shapes = self.output_shapes(dataset, loss, slot)
+        return shapes if self.auxiliary() is None else shapes + shapes[:1] * (count - len(shapes))
+
     def initial_loss(self, dataset: Dataset, loss: Loss) -> float | None:
         """The loss of a network that knows nothing, where theory gives it (ln 10 for ten classes)."""
         return None

@@ -49,6 +49,18 @@ def classification_loss(outputs: Tensor, labels: Tensor, loss: dict[str, Any]) -
             return F.cross_entropy(outputs, labels, weight=weight, label_smoothing=loss["label_smoothing"])
 
 
+def outputs_and_loss(network: nn.Module, batch: dict[str, Tensor], settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The first output (N, C) for a batch, and the loss: its own and, weighted, that of each auxiliary head."""
+    task, labels = settings["task"], batch[settings["task"]["target"]]
+    found = network(batch[task["input"]])
+    outputs, *auxiliary = found if isinstance(found, tuple) else (found,)
+    outputs = outputs.float()
+    loss = classification_loss(outputs, labels, settings["loss"])
+    for head in auxiliary:
+        loss = loss + task["auxiliary_weight"] * classification_loss(head.float(), labels, settings["loss"])
+    return outputs, loss
+
+
 def train_step(
     networks: dict[str, nn.Module],
     batch: dict[str, Tensor],
@@ -57,8 +69,7 @@ def train_step(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """One step on a batch; returns its loss and accuracy, before the step."""
     labels = batch[settings["task"]["target"]]
-    outputs = networks["network"](batch[settings["task"]["input"]]).float()
-    loss = classification_loss(outputs, labels, settings["loss"])
+    outputs, loss = outputs_and_loss(networks["network"], batch, settings)
     optimize(loss, "network")
     correct = (outputs.argmax(1) == labels).sum().item()
     return {"loss": loss.item()}, {"accuracy": correct / len(labels)}
@@ -69,11 +80,11 @@ def evaluate(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
     """Loss and correct answers summed over a batch, and its size.
 
-    With class weights the batch's loss is its weighted mean times its size.
+    With class weights the batch's loss is its weighted mean times its size. Auxiliary heads count as in
+    training, so that the curves can be compared.
     """
     labels = batch[settings["task"]["target"]]
-    outputs = networks["network"](batch[settings["task"]["input"]]).float()
-    loss = classification_loss(outputs, labels, settings["loss"])
+    outputs, loss = outputs_and_loss(networks["network"], batch, settings)
     return {"loss": loss * len(labels)}, {"accuracy": (outputs.argmax(1) == labels).sum()}, len(labels)
 
 
@@ -166,6 +177,14 @@ class Classification(Task):
     losses = (CrossEntropy, MultiMargin, Focal, NLL)
     metrics = (Metric("accuracy", "accuracy", unit="%"),)
 
+    auxiliary_weight: float = setting(
+        0.3,
+        min=0,
+        max=100,
+        label="auxiliary weight",
+        help="How much each further output counts in the loss; the first one alone gives the answer.",
+    )
+
     prepare = staticmethod(prepare)
     train_step = staticmethod(train_step)
     evaluate = staticmethod(evaluate)
@@ -176,6 +195,9 @@ class Classification(Task):
 
     def output_shapes(self, dataset: Dataset, loss: Loss, slot: str) -> tuple[Shape | None, ...]:
         return ((_classes(dataset),),)
+
+    def auxiliary(self) -> float | None:
+        return self.auxiliary_weight
 
     def constants(self, dataset: Dataset) -> dict[str, Any]:
         return {

@@ -177,7 +177,7 @@ class Job:
         path = write(generated, self.folder)
         torch.manual_seed(self.training.seed)
         self.networks = instantiate(path, generated.classes)
-        self._rehearse()
+        heads = self._rehearse()
         self.loop = Loop(
             self.networks,
             self.splits,
@@ -187,6 +187,8 @@ class Job:
             self.settings,
         )
         self.expected_loss = self.task.initial_loss(self.dataset, self.loss)
+        if self.expected_loss is not None:
+            self.expected_loss *= 1 + heads * (self.task.auxiliary() or 0.0)
 
     def prober(self, folder: Path) -> Prober:
         """What looks into the networks while they train."""
@@ -203,8 +205,12 @@ class Job:
         self.loop.evaluate = collector.listening(self.task.evaluate)
         return collector
 
-    def _rehearse(self) -> None:
-        """Run two real samples through the networks: what `meta` cannot see must not wait for the first step."""
+    def _rehearse(self) -> int:
+        """Run two real samples through the networks: what `meta` cannot see must not wait for the first step.
+
+        Returns how many outputs are auxiliary heads.
+        """
+        heads = 0
         split = self.splits["train"]
         count = min(2, min(len(field) for field in split.values()))
         if not count:
@@ -221,13 +227,15 @@ class Job:
                 raise JobError(
                     f"The network {slot!r} does not run on samples of {self.dataset.label}: {text}"
                 ) from error
-            wanted = self.task.output_shapes(self.dataset, self.loss, slot)
+            wanted = self.task.all_output_shapes(self.dataset, self.loss, slot, len(outputs))
+            heads += len(outputs) - len(self.task.output_shapes(self.dataset, self.loss, slot))
             for output, shape in zip(outputs, wanted):
                 if shape is not None and tuple(output.shape) != (count, *shape):
                     raise JobError(
                         f"The network {slot!r} gives {tuple(output.shape[1:])} for a sample, "
                         f"but the task {self.task.label} needs {shape}."
                     )
+        return heads
 
 
 def _look(network: nn.Module, inputs: Iterable[Tensor]) -> tuple[Tensor, ...]:

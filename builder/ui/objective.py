@@ -21,6 +21,7 @@ def panel() -> None:
     left, middle, right = st.columns([1.15, 1.5, 1.6], gap="medium")
     with left:
         _loss()
+        _task()
     with middle:
         for slot in state.document().project.optimizer:
             _optimizer(slot)
@@ -59,6 +60,18 @@ def _loss() -> None:
         st.caption(
             f"At the start this loss should be near ln {classes} = {math.log(classes):.3f}: {classes} classes guessed evenly."
         )
+
+
+def _task() -> None:
+    """What the task itself can be set to, if anything."""
+    choice = state.document().project.task
+    try:
+        cls = tasks.find(choice.name)
+    except KeyError:
+        return
+    if cls.settings():
+        st.markdown("##### Task")
+        forms.form(cls, choice.settings, f"task.{cls.name}", _setter("task", cls.name), columns=1)
 
 
 def _classes() -> int:
