@@ -4,25 +4,51 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import blocks
-from blocks.base import SettingError
-from builder.graph import Edge, Graph, Node, UnknownBlock
+from builder.graph import Graph
+from builder.graph_file import (
+    MAX_NAME,
+    MAX_NODES,
+    ProjectError,
+    block_from_json,
+    graph_from_json,
+    graph_to_json,
+    name_of,
+    node_from_json,
+    node_to_json,
+    object_of,
+    short,
+)
+
+__all__ = [
+    "FORMAT",
+    "MAX_FILE_BYTES",
+    "MAX_NAME",
+    "MAX_NODES",
+    "Choice",
+    "Project",
+    "ProjectError",
+    "block_from_json",
+    "dumps",
+    "from_json",
+    "graph_from_json",
+    "graph_to_json",
+    "load",
+    "loads",
+    "node_from_json",
+    "node_to_json",
+    "save",
+    "to_json",
+    "write_atomically",
+]
 
 FORMAT = 1
 MAX_FILE_BYTES = 64 * 2**20
-MAX_NODES = 20_000
-MAX_NAME = 200
-
-
-class ProjectError(ValueError):
-    """A project file cannot be opened; the message is one sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -77,31 +103,6 @@ def to_json(project: Project) -> dict[str, Any]:
     }
 
 
-def graph_to_json(graph: Graph) -> dict[str, Any]:
-    """One network as JSON."""
-    return {
-        "nodes": [node_to_json(n) for n in graph.nodes],
-        "edges": [dataclasses.asdict(e) for e in graph.edges],
-    }
-
-
-def node_to_json(node: Node) -> dict[str, Any]:
-    """One node as JSON; all settings are written, even defaults, because defaults change."""
-    if isinstance(node.block, UnknownBlock):
-        name, settings = node.block.name, node.block.settings
-    else:
-        name, settings = type(node.block).__name__, node.block.to_settings()
-    return {
-        "id": node.id,
-        "block": name,
-        "version": 1,
-        "settings": settings,
-        "position": list(node.position),
-        "folded": node.folded,
-        "note": node.note,
-    }
-
-
 def _choice_to_json(choice: Choice) -> dict[str, Any]:
     return {"name": choice.name, "settings": dict(choice.settings)}
 
@@ -115,123 +116,43 @@ def from_json(data: Any) -> Project:
     Raises ProjectError with one sentence when the structure does not fit. An unknown block or a
     setting out of bounds is no such error: it becomes an UnknownBlock and then a Problem.
     """
-    root = _object(data, "the file")
+    root = object_of(data, "the file")
     version = root.get("format")
     if version != FORMAT or isinstance(version, bool):
         if isinstance(version, int) and version > FORMAT:
             raise ProjectError(
-                f"The file has format {_short(version)}, but this Layerloom reads up to format {FORMAT}. "
+                f"The file has format {short(version)}, but this Layerloom reads up to format {FORMAT}. "
                 "Please update Layerloom to open it."
             )
-        raise ProjectError(f"The file has no known format number ({_short(version)}); it is no Layerloom project.")
+        raise ProjectError(f"The file has no known format number ({short(version)}); it is no Layerloom project.")
     networks = {
-        _name(key, "a network's name"): graph_from_json(value, f"networks.{_short(key)}")
-        for key, value in _object(root.get("networks"), "networks").items()
+        name_of(key, "a network's name"): graph_from_json(value, f"networks.{short(key)}")
+        for key, value in object_of(root.get("networks"), "networks").items()
     }
     if not networks:
         raise ProjectError("The file holds no network.")
     if sum(len(g.nodes) for g in networks.values()) > MAX_NODES:
         raise ProjectError(f"The file holds more than {MAX_NODES:,} blocks, the most Layerloom opens.")
-    optimizer = _object(root.get("optimizer", {}), "optimizer")
+    optimizer = object_of(root.get("optimizer", {}), "optimizer")
     return Project(
-        name=_name(root.get("name", "untitled"), "name"),
+        name=name_of(root.get("name", "untitled"), "name"),
         networks=networks,
-        blocks=_object(root.get("blocks", {}), "blocks"),
+        blocks=object_of(root.get("blocks", {}), "blocks"),
         data=_choice(root.get("data"), "data"),
         task=_choice(root.get("task"), "task"),
         loss=_choice(root.get("loss"), "loss"),
         optimizer={
-            _name(slot, "a slot's name"): _choice(c, f"optimizer.{_short(slot)}") for slot, c in optimizer.items()
+            name_of(slot, "a slot's name"): _choice(c, f"optimizer.{short(slot)}") for slot, c in optimizer.items()
         },
-        training=_object(root.get("training", {}), "training"),
+        training=object_of(root.get("training", {}), "training"),
     )
-
-
-def graph_from_json(data: Any, where: str = "network") -> Graph:
-    """One network from JSON; raises ProjectError as `from_json` does."""
-    graph = _object(data, where)
-    listed = _list(graph.get("nodes"), f"{where}.nodes")
-    if len(listed) > MAX_NODES:
-        raise ProjectError(f"{where} has {len(listed):,} blocks; Layerloom opens at most {MAX_NODES:,}.")
-    nodes = [node_from_json(n, f"{where}.nodes[{i}]") for i, n in enumerate(listed)]
-    edges = []
-    for i, item in enumerate(_list(graph.get("edges"), f"{where}.edges")):
-        edge = _object(item, f"{where}.edges[{i}]")
-        ends = (edge.get(k) for k in ("source", "source_port", "target", "target_port"))
-        edges.append(Edge(*(_name(end, f"{where}.edges[{i}]") for end in ends)))
-    seen: set[str] = set()
-    for node in nodes:
-        if node.id in seen:
-            raise ProjectError(f"Two blocks of {where} are called {_short(node.id)}; names must be unique.")
-        seen.add(node.id)
-    return Graph(tuple(nodes), tuple(dict.fromkeys(edges)))
-
-
-def node_from_json(data: Any, where: str = "node") -> Node:
-    """One node from JSON; raises ProjectError as `from_json` does."""
-    node = _object(data, where)
-    block = block_from_json(
-        _name(node.get("block"), f"{where}.block"), _object(node.get("settings", {}), f"{where}.settings")
-    )
-    position = _list(node.get("position", [0, 0]), f"{where}.position")
-    if len(position) != 2 or not all(_finite(p) for p in position):
-        raise ProjectError(f"{where}.position is {_short(position)}; it must be two numbers.")
-    folded = node.get("folded", True)
-    note = node.get("note", "")
-    if not isinstance(folded, bool):
-        raise ProjectError(f"{where}.folded is {_short(folded)}; it must be true or false.")
-    if not isinstance(note, str):
-        raise ProjectError(f"{where}.note is {_short(note)}; it must be text.")
-    return Node(
-        _name(node.get("id"), f"{where}.id"), block, (float(position[0]), float(position[1])), folded, note[:10_000]
-    )
-
-
-def block_from_json(name: str, settings: dict[str, Any]) -> Any:
-    """The block `name` with these settings, or an UnknownBlock that says what does not fit."""
-    cls = blocks.catalogue().get(name)
-    if cls is None:
-        return UnknownBlock(name, settings, f"There is no block called {_short(name)} in this version.")
-    try:
-        return cls.from_settings(settings)
-    except SettingError as error:
-        return UnknownBlock(name, settings, str(error))
-
-
-def _object(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ProjectError(f"{where} must be an object, but it is {_short(value)}.")
-    return value
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise ProjectError(f"{where} must be a list, but it is {_short(value)}.")
-    return value
-
-
-def _name(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ProjectError(f"{where} must be a name, but it is {_short(value)}.")
-    if len(value) > MAX_NAME:
-        raise ProjectError(f"{where} is {len(value)} characters long; the most is {MAX_NAME}.")
-    return value
 
 
 def _choice(value: Any, where: str) -> Choice:
-    choice = _object(value, where)
-    return Choice(_name(choice.get("name"), f"{where}.name"), _object(choice.get("settings", {}), f"{where}.settings"))
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, int):
-        return not isinstance(value, bool) and abs(value) < 2**63
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    choice = object_of(value, where)
+    return Choice(
+        name_of(choice.get("name"), f"{where}.name"), object_of(choice.get("settings", {}), f"{where}.settings")
+    )
 
 
 # --- files -------------------------------------------------------------------------------------

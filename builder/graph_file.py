@@ -1,0 +1,129 @@
+"""The nodes and edges of a network as JSON, as they stand in a project's file."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import blocks
+from blocks.base import SettingError
+from builder.graph import Edge, Graph, Node, UnknownBlock
+
+MAX_NODES = 20_000
+MAX_NAME = 200
+
+
+class ProjectError(ValueError):
+    """A project file cannot be opened; the message is one sentence that says why."""
+
+
+def graph_to_json(graph: Graph) -> dict[str, Any]:
+    """One network as JSON."""
+    return {
+        "nodes": [node_to_json(n) for n in graph.nodes],
+        "edges": [dataclasses.asdict(e) for e in graph.edges],
+    }
+
+
+def node_to_json(node: Node) -> dict[str, Any]:
+    """One node as JSON; all settings are written, even defaults, because defaults change."""
+    if isinstance(node.block, UnknownBlock):
+        name, settings = node.block.name, node.block.settings
+    else:
+        name, settings = type(node.block).__name__, node.block.to_settings()
+    return {
+        "id": node.id,
+        "block": name,
+        "version": 1,
+        "settings": settings,
+        "position": list(node.position),
+        "folded": node.folded,
+        "note": node.note,
+    }
+
+
+def graph_from_json(data: Any, where: str = "network") -> Graph:
+    """One network from JSON; raises ProjectError as `from_json` does."""
+    graph = object_of(data, where)
+    listed = list_of(graph.get("nodes"), f"{where}.nodes")
+    if len(listed) > MAX_NODES:
+        raise ProjectError(f"{where} has {len(listed):,} blocks; Layerloom opens at most {MAX_NODES:,}.")
+    nodes = [node_from_json(n, f"{where}.nodes[{i}]") for i, n in enumerate(listed)]
+    edges = []
+    for i, item in enumerate(list_of(graph.get("edges"), f"{where}.edges")):
+        edge = object_of(item, f"{where}.edges[{i}]")
+        ends = (edge.get(k) for k in ("source", "source_port", "target", "target_port"))
+        edges.append(Edge(*(name_of(end, f"{where}.edges[{i}]") for end in ends)))
+    seen: set[str] = set()
+    for node in nodes:
+        if node.id in seen:
+            raise ProjectError(f"Two blocks of {where} are called {short(node.id)}; names must be unique.")
+        seen.add(node.id)
+    return Graph(tuple(nodes), tuple(dict.fromkeys(edges)))
+
+
+def node_from_json(data: Any, where: str = "node") -> Node:
+    """One node from JSON; raises ProjectError as `from_json` does."""
+    node = object_of(data, where)
+    block = block_from_json(
+        name_of(node.get("block"), f"{where}.block"), object_of(node.get("settings", {}), f"{where}.settings")
+    )
+    position = list_of(node.get("position", [0, 0]), f"{where}.position")
+    if len(position) != 2 or not all(_finite(p) for p in position):
+        raise ProjectError(f"{where}.position is {short(position)}; it must be two numbers.")
+    folded = node.get("folded", True)
+    note = node.get("note", "")
+    if not isinstance(folded, bool):
+        raise ProjectError(f"{where}.folded is {short(folded)}; it must be true or false.")
+    if not isinstance(note, str):
+        raise ProjectError(f"{where}.note is {short(note)}; it must be text.")
+    return Node(
+        name_of(node.get("id"), f"{where}.id"), block, (float(position[0]), float(position[1])), folded, note[:10_000]
+    )
+
+
+def block_from_json(name: str, settings: dict[str, Any]) -> Any:
+    """The block `name` with these settings, or an UnknownBlock that says what does not fit."""
+    cls = blocks.catalogue().get(name)
+    if cls is None:
+        return UnknownBlock(name, settings, f"There is no block called {short(name)} in this version.")
+    try:
+        return cls.from_settings(settings)
+    except SettingError as error:
+        return UnknownBlock(name, settings, str(error))
+
+
+def object_of(value: Any, where: str) -> dict[str, Any]:
+    """The value if it is an object; raises ProjectError that names `where` otherwise."""
+    if not isinstance(value, dict):
+        raise ProjectError(f"{where} must be an object, but it is {short(value)}.")
+    return value
+
+
+def list_of(value: Any, where: str) -> list[Any]:
+    """The value if it is a list; raises ProjectError otherwise."""
+    if not isinstance(value, list):
+        raise ProjectError(f"{where} must be a list, but it is {short(value)}.")
+    return value
+
+
+def name_of(value: Any, where: str) -> str:
+    """The value if it is a name; raises ProjectError otherwise."""
+    if not isinstance(value, str) or not value:
+        raise ProjectError(f"{where} must be a name, but it is {short(value)}.")
+    if len(value) > MAX_NAME:
+        raise ProjectError(f"{where} is {len(value)} characters long; the most is {MAX_NAME}.")
+    return value
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def short(value: Any) -> str:
+    """The value as it can be quoted in a sentence."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
