@@ -191,7 +191,21 @@ def _without_reset(target: str) -> type[nn.Module] | None:
     cls = module_class(target)
     if "device" not in inspect.signature(cls).parameters:
         return None
-    return type(cls.__name__, (cls,), {name: lambda self: None for name in ("reset_parameters", "_reset_parameters")})
+    changes: dict[str, Any] = {name: lambda self: None for name in ("reset_parameters", "_reset_parameters")}
+    if cls.__setattr__ is nn.Module.__setattr__:
+        changes["__setattr__"] = _set
+    return type(cls.__name__, (cls,), changes)
+
+
+def _set(module: nn.Module, name: str, value: Any) -> None:
+    """Set an attribute; a plain value is spared torch's search for parameters, which takes most of the time."""
+    if type(value) in _PLAIN:
+        object.__setattr__(module, name, value)
+    else:
+        nn.Module.__setattr__(module, name, value)
+
+
+_PLAIN = frozenset({int, float, bool, str, tuple})
 
 
 class _NoDrawing(TorchFunctionMode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,26 +43,38 @@ def wiring(ids: tuple[str, ...], edges: tuple[Edge, ...]) -> Wiring:
     """The wiring of these nodes; the first wire into a port counts. Cached, since most edits change settings only."""
     rank = {id: i for i, id in enumerate(ids)}
     known = [e for e in edges if e.source in rank and e.target in rank]
+    sources: dict[str, dict[str, str]] = {id: {} for id in ids}
+    users: dict[str, list[str]] = {id: [] for id in ids}
+    missing = dict.fromkeys(ids, 0)
+    for edge in known:
+        sources[edge.target].setdefault(edge.target_port, edge.source)
+        users[edge.source].append(edge.target)
+        missing[edge.target] += 1
+    order = []
+    ready = [rank[id] for id in ids if not missing[id]]  # ascending, so a heap already
+    while ready:
+        id = ids[heapq.heappop(ready)]
+        order.append(id)
+        for user in users[id]:
+            missing[user] -= 1
+            if not missing[user]:
+                heapq.heappush(ready, rank[user])
+    loops = _loops(ids, known, rank) if len(order) < len(ids) else ()
+    return Wiring(tuple(order), loops, sources, {id: tuple(u) for id, u in users.items()})
+
+
+def _loops(ids: tuple[str, ...], edges: list[Edge], rank: dict[str, int]) -> tuple[tuple[str, ...], ...]:
+    """One loop of every part of the network in which each node leads to each other."""
     view = nx.MultiDiGraph()
     view.add_nodes_from(ids)
-    view.add_edges_from((e.source, e.target) for e in known)
+    view.add_edges_from((e.source, e.target) for e in edges)
     loops = []
     for part in nx.strongly_connected_components(view):
         if len(part) > 1 or any(view.has_edge(id, id) for id in part):
             start = min(part, key=rank.__getitem__)
             found = nx.find_cycle(view.subgraph(part), start)
             loops.append(tuple(edge[0] for edge in found))
-    stuck = {id for loop in loops for id in loop}
-    for id in list(stuck):
-        stuck |= nx.descendants(view, id)
-    free = view.subgraph(id for id in ids if id not in stuck).copy() if stuck else view  # a mere view of it is slow
-    order = tuple(nx.lexicographical_topological_sort(free, key=rank.__getitem__))
-    sources: dict[str, dict[str, str]] = {id: {} for id in ids}
-    users: dict[str, list[str]] = {id: [] for id in ids}
-    for edge in known:
-        sources[edge.target].setdefault(edge.target_port, edge.source)
-        users[edge.source].append(edge.target)
-    return Wiring(order, tuple(sorted(loops)), sources, {id: tuple(u) for id, u in users.items()})
+    return tuple(sorted(loops))
 
 
 def leading_to(ends: list[str], wires: Wiring, not_beyond: frozenset[str] = frozenset()) -> set[str]:
