@@ -73,6 +73,24 @@ def make(optimizer: dict[str, Any] | None = None, count: int = 50, splits: Any =
     )
 
 
+def test_a_score_is_made_of_the_rows_of_all_batches() -> None:
+    def evaluate(networks: Any, batch: dict[str, Tensor], settings: dict[str, Any]) -> Any:
+        losses, metrics, count = classification.evaluate(networks, batch, settings)
+        return losses, {**metrics, "labels": batch["y"]}, count
+
+    def score(rows: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, float]:
+        return {"distinct": float(len(rows["labels"].unique())), "rows": float(len(rows["labels"]))}
+
+    plain = list(make().run())
+    loop = make()
+    loop.evaluate, loop.score = evaluate, score
+    for left, right in zip(plain, list(loop.run()), strict=True):
+        if "split" in left:
+            own = {name: right["metrics"].pop(name) for name in ("distinct", "rows")}
+            assert own == {"distinct": float(CLASSES), "rows": 20.0}
+        assert left == right
+
+
 def steps_of(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [r for r in records if "split" not in r]
 

@@ -1,6 +1,7 @@
 """Probes: what they see is right, and nothing shows that they looked."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +62,19 @@ MODULES = {
 IMAGES = torch.randn(10, 1, 40, 40, generator=torch.Generator().manual_seed(5))
 
 
-def sources(modules: probes.Modules = MODULES) -> Sources:
+def through(field: str) -> Callable[[dict[str, nn.Module], dict[str, Tensor]], dict[str, Tensor]]:
+    return lambda networks, batch: {"network": networks["network"](batch[field])}
+
+
+def sources(modules: probes.Modules = MODULES, live: int = 0) -> Sources:
     return Sources(
         inputs={"network": ("image",)},
         modules=modules,
         make_batch=lambda index: {"image": IMAGES[index], "label": index % 3},
         count=len(IMAGES),
         results=lambda outputs, batch: {"probability": outputs["network"].softmax(1)},
+        outputs=through("image"),
+        live=live,
     )
 
 
@@ -241,6 +248,50 @@ def test_a_full_disk_is_noted_not_raised(tmp_path: Path, monkeypatch: pytest.Mon
     assert prober.error is None
 
 
+def test_the_first_samples_are_followed_while_training(tmp_path: Path) -> None:
+    nets = networks()
+    prober = Prober(tmp_path, nets, sources(live=4))
+    prober.probe(1, 1)
+    found = snapshot.read(tmp_path / snapshot.PROBE_FILE)
+    assert found is not None
+    with torch.no_grad():
+        expected = nets["network"].eval()(IMAGES[:4]).softmax(1)
+    np.testing.assert_allclose(found.arrays["live/probability"], expected.numpy(), rtol=1e-5)
+    with torch.no_grad():
+        nets["network"].fc1.bias += torch.tensor([9.0, 0.0, 0.0])
+    prober.probe(2, 1)  # too soon: the view keeps what it has
+    again = snapshot.read(tmp_path / snapshot.PROBE_FILE)
+    assert again is not None
+    np.testing.assert_array_equal(again.arrays["live/probability"], found.arrays["live/probability"])
+    prober.live_due = 0.0
+    prober.probe(3, 1)
+    later = snapshot.read(tmp_path / snapshot.PROBE_FILE)
+    assert later is not None
+    assert (later.arrays["live/probability"][:, 0] > found.arrays["live/probability"][:, 0]).all()
+
+
+def test_a_network_fed_by_another_is_seen_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    nets: dict[str, nn.Module] = {"generator": nn.Linear(2, 3), "discriminator": nn.Linear(3, 1)}
+
+    def chained(networks: dict[str, nn.Module], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        fake = networks["generator"](batch["noise"])
+        return {"generator": fake, "discriminator": networks["discriminator"](fake)}
+
+    seen = Sources(
+        inputs={"generator": ("noise",), "discriminator": ("point",)},
+        modules={"generator": {"fc1": ""}, "discriminator": {"fc1": ""}},
+        make_batch=lambda index: {"noise": torch.ones(1, 2)},
+        count=1,
+        results=lambda outputs, batch: {"verdict": outputs["discriminator"]},
+        outputs=chained,
+    )
+    arrays, nodes = probes.observe(nets, seen, seen.make_batch(torch.tensor([0])))
+    assert arrays["map/discriminator/fc1"].shape == (1,)
+    assert nodes["generator"]["fc1"]["shape"] == [3]
+    assert arrays["prediction/verdict"].shape == (1,)
+
+
 def test_the_decision_surface_covers_the_points(tmp_path: Path) -> None:
     points = torch.tensor([[-1.0, 0.0], [3.0, 10.0]])
     grid, (low, high) = probes.point_grid(points)
@@ -257,6 +308,7 @@ def test_the_decision_surface_covers_the_points(tmp_path: Path) -> None:
         make_batch=lambda index: {"point": points[index]},
         count=2,
         results=lambda outputs, batch: {"probability": outputs["network"].softmax(1)},
+        outputs=through("point"),
         grid={"point": grid},
         grid_range=(low, high),
     )

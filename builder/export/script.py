@@ -52,7 +52,9 @@ def script(project: Project) -> Script:
     found, chosen = parts(project), settings(project)
     gathered = Gathered()
     data = gathered.add(found.dataset.load_arrays, found.dataset.make_batch)
-    task = gathered.add(found.task.prepare, found.task.train_step, found.task.evaluate)
+    score = found.task.score
+    plain = (found.task.prepare, found.task.train_step, found.task.evaluate, *((score,) if score else ()))
+    task = gathered.add(*plain)
     loop = gathered.add(Loop)
     classes = generate(project).classes
     names = {
@@ -61,6 +63,7 @@ def script(project: Project) -> Script:
         "PREPARE": found.task.prepare.__name__,
         "TRAIN_STEP": found.task.train_step.__name__,
         "EVALUATE": found.task.evaluate.__name__,
+        "SCORE": f", {score.__name__}" if score else "",
         "NETWORKS": ", ".join(f'"{slot}": {cls}()' for slot, cls in classes.items()),
     }
     body = MAIN.read_text()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -35,6 +35,31 @@ class Metric:
     unit: str = ""
 
 
+@dataclass(frozen=True)
+class Look:
+    """Something a task gives to look at after every validation, and while it trains.
+
+    `kind` names what draws it (a view of `builder.ui.views`). `arrays` says which array plays which
+    role: ``"sample/NAME"`` one of the task's `results`, ``"total/NAME"`` one of its `totals`. `data`
+    lists the kinds of data sets it is for; empty for all. `width` is its share of the panel's width.
+    """
+
+    kind: str
+    title: str
+    arrays: Mapping[str, str] = field(default_factory=dict)
+    help: str = ""
+    data: tuple[str, ...] = ()
+    width: float = 1.0
+
+
+class Score(Protocol):
+    """Makes metrics of rows from all batches of a split; see `Task.score`."""
+
+    __name__: str
+
+    def __call__(self, rows: dict[str, Tensor], settings: dict[str, Any], /) -> dict[str, float]: ...
+
+
 class Task(Declared):
     """A kind of job. A subclass has a `name` and is registered by it; it knows no page.
 
@@ -50,6 +75,17 @@ class Task(Declared):
     metrics: ClassVar[tuple[Metric, ...]] = ()
     """What `evaluate` returns; the first, on validation data, decides which weights are kept as best."""
     helpers: ClassVar[tuple[Callable[..., Any], ...]] = ()
+    looks: ClassVar[tuple[Look, ...]] = ()
+    """What there is to look at, the most telling first."""
+    live: ClassVar[int] = 0
+    """How many of the first validation samples `results` follows while training, besides the validations."""
+    score: ClassVar[Score | None] = None
+    """Plain, a static method: metrics that are no means over samples, from what `evaluate` left of a whole split.
+
+    A value of `evaluate`'s metrics with at least one dimension is no sum: the values of all batches are
+    joined along their first dimension, and ``score(rows, settings)`` makes metrics of them (mean
+    intersection over union from the counts of each batch, mean average precision from all boxes).
+    """
 
     def inputs(self, dataset: Dataset, slot: str) -> tuple[tuple[str, Field], ...]:
         """The fields fed to this slot's input nodes, in their file order."""
@@ -105,8 +141,29 @@ class Task(Declared):
     def evaluate(
         networks: dict[str, nn.Module], batch: dict[str, Tensor], settings: dict[str, Any]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
-        """Plain: sums over one batch of losses and metrics by name (not means), and the sample count."""
+        """Plain: sums over one batch of losses and metrics by name (not means), and the sample count.
+
+        A metric with at least one dimension is for `score`.
+        """
         raise TypeError("a task must define evaluate()")
+
+    @staticmethod
+    def outputs(
+        networks: dict[str, nn.Module],
+        inputs: dict[str, tuple[str, ...]],
+        batch: dict[str, Tensor],
+        settings: dict[str, Any],
+    ) -> dict[str, Any]:
+        """What each slot's network gives for a batch, to be looked at; `inputs` names each slot's fields.
+
+        A slot whose fields the batch lacks is left out. A task in which one network feeds another
+        overrides this.
+        """
+        return {
+            slot: network(*(batch[name] for name in inputs[slot]))
+            for slot, network in networks.items()
+            if inputs.get(slot) and all(name in batch for name in inputs[slot])
+        }
 
     @staticmethod
     def results(
@@ -126,3 +183,18 @@ class Task(Declared):
     ) -> dict[str, Tensor]:
         """Named arrays that are summed over all batches of a validation (``{"confusion": (C, C)}``)."""
         return {}
+
+    def answer(
+        self,
+        networks: dict[str, nn.Module],
+        dataset: Dataset,
+        settings: dict[str, Any],
+        question: dict[str, Any],
+    ) -> dict[str, Tensor]:
+        """What trained networks (in evaluation mode) say to a question of a view, as named arrays.
+
+        The question is JSON that the task and its views agree on: ``{"text": ..., "temperature": 0.8}``.
+        `settings` is what the plain functions take, before `prepare`. Raises ValueError with a sentence
+        when the question makes no sense.
+        """
+        raise ValueError(f"{self.label or self.name} has no answer to that.")

@@ -16,6 +16,7 @@ import builder.project
 import builder.tasks
 from builder.compile import compile as compile_project
 from builder.data.base import Dataset
+from builder.tasks.base import Task
 from builder.training import checkpoint, looking, probes
 from builder.training.checkpoint import CheckpointError
 from builder.training.job import preload, task_settings
@@ -34,6 +35,8 @@ class Trained:
 
     networks: dict[str, nn.Module]
     dataset: Dataset
+    task: Task
+    settings: dict[str, Any]
     sources: Sources
 
 
@@ -74,7 +77,8 @@ def _open(folder: Path, path: Path) -> Trained:
             raise CheckpointError(f"The weights {path.name} do not fit the run's project ({error}).") from error
     for network in networks.values():
         network.eval()
-    return Trained(networks, dataset, looking.sources(project, dataset, task, task_settings(project), {}))
+    settings = task_settings(project)
+    return Trained(networks, dataset, task, settings, looking.sources(project, dataset, task, settings, {}))
 
 
 def predict(folder: str | os.PathLike[str], arrays: dict[str, Any]) -> dict[str, Array]:
@@ -86,12 +90,20 @@ def predict(folder: str | os.PathLike[str], arrays: dict[str, Any]) -> dict[str,
     """
     trained = opened(folder)
     batch = _batch(trained, arrays)
-    outputs: dict[str, Any] = {}
     with _lock, torch.random.fork_rng([]), torch.no_grad():
-        for slot, fields in trained.sources.inputs.items():
-            if all(name in batch for name in fields):
-                outputs[slot] = trained.networks[slot](*(batch[name] for name in fields))
-        found = trained.sources.results(outputs, batch)
+        found = trained.sources.results(trained.sources.outputs(trained.networks, batch), batch)
+    return {name: value.float().cpu().numpy() for name, value in found.items()}
+
+
+def ask(folder: str | os.PathLike[str], question: dict[str, Any]) -> dict[str, Array]:
+    """The task's answer to a question, from the run's best weights.
+
+    Raises ValueError with a sentence when the question makes no sense, CheckpointError when there are
+    no weights.
+    """
+    trained = opened(folder)
+    with _lock, torch.random.fork_rng([]), torch.no_grad():
+        found = trained.task.answer(trained.networks, trained.dataset, trained.settings, question)
     return {name: value.float().cpu().numpy() for name, value in found.items()}
 
 

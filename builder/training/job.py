@@ -185,6 +185,7 @@ class Job:
             self.task.train_step,
             self.task.evaluate,
             self.settings,
+            self.task.score,
         )
         self.expected_loss = self.task.initial_loss(self.dataset, self.loss)
         if self.expected_loss is not None:

@@ -43,6 +43,8 @@ def sources(
         make_batch=make_batch,
         count=_count(split),
         results=task_view(task.results, settings),
+        outputs=lambda networks, batch: task.outputs(networks, inputs, batch, settings),
+        live=task.live,
         grid=grid,
         grid_range=bounds,
     )

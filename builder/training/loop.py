@@ -51,10 +51,11 @@ class Loop:
         train_step: Callable[..., tuple[dict[str, float], dict[str, float]]],
         evaluate: Callable[..., tuple[dict[str, Tensor], dict[str, Tensor], int]],
         settings: dict[str, Any],
+        score: Callable[[dict[str, Tensor], dict[str, Any]], dict[str, float]] | None = None,
     ) -> None:
         training = settings["training"]
         self.settings, self.training = settings, training
-        self.make_batch, self.train_step, self.evaluate = make_batch, train_step, evaluate
+        self.make_batch, self.train_step, self.evaluate, self.score = make_batch, train_step, evaluate, score
         self.device = choose_device(training["device"])
         layout = torch.channels_last if training["channels_last"] else torch.preserve_format
         self.networks = {slot: net.to(self.device) for slot, net in networks.items()}
@@ -169,6 +170,7 @@ class Loop:
         """The mean losses and metrics over a split."""
         self._mode(False)
         sums: dict[str, dict[str, float]] = {"losses": {}, "metrics": {}}
+        rows: dict[str, list[Tensor]] = {}
         total = 0
         samples = len(next(iter(self.splits[split].values())))
         size = self.training["evaluation_batch"] or self.batch_size
@@ -178,8 +180,13 @@ class Loop:
                 total += count
                 for kind, values in (("losses", losses), ("metrics", metrics)):
                     for name, value in values.items():
-                        sums[kind][name] = sums[kind].get(name, 0.0) + value.item()
+                        if value.dim():
+                            rows.setdefault(name, []).append(value)
+                        else:
+                            sums[kind][name] = sums[kind].get(name, 0.0) + value.item()
         means = {kind: {name: s / max(1, total) for name, s in values.items()} for kind, values in sums.items()}
+        if self.score is not None:
+            means["metrics"] |= self.score({name: torch.cat(parts) for name, parts in rows.items()}, self.settings)
         return {"step": self.step, "epoch": self.epoch, "split": split, **means}
 
     def _validate(self) -> dict[str, Any]:

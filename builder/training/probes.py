@@ -23,6 +23,7 @@ from builder.training.snapshot import Array, Snapshot
 
 INTERVAL = 0.25
 SURFACE_INTERVAL = 0.5
+LIVE_INTERVAL = 0.5
 SHARE = 0.03
 """The part of the time that probes may take."""
 CHANNELS = 64
@@ -146,7 +147,8 @@ class Sources:
     """What a probe needs to know besides the networks.
 
     `inputs` names each slot's input fields, in order; `make_batch(index)` gives samples of the
-    validation split as the networks take them; `results(outputs, batch)` is the task's view of them.
+    validation split as the networks take them; `outputs(networks, batch)` is what the networks give, and
+    `results(outputs, batch)` the task's view of it, followed while training for the first `live` samples.
     """
 
     def __init__(
@@ -156,11 +158,14 @@ class Sources:
         make_batch: Callable[[Tensor], dict[str, Tensor]],
         count: int,
         results: Callable[[dict[str, Any], dict[str, Tensor]], dict[str, Tensor]],
+        outputs: Callable[[dict[str, nn.Module], dict[str, Tensor]], dict[str, Any]],
+        live: int = 0,
         grid: dict[str, Tensor] | None = None,
         grid_range: tuple[list[float], list[float]] | None = None,
     ) -> None:
         self.inputs, self.modules, self.make_batch, self.count = inputs, modules, make_batch, count
-        self.results, self.grid, self.grid_range = results, grid, grid_range
+        self.results, self.outputs, self.live = results, outputs, live
+        self.grid, self.grid_range = grid, grid_range
 
 
 def observe(
@@ -174,30 +179,27 @@ def observe(
     arrays: dict[str, Array] = {}
     nodes: dict[str, dict[str, Any]] = {}
     outputs: dict[str, Any] = {}
-    with untouched(networks):
+    with untouched(networks), contextlib.ExitStack() as stack:
         for slot, network in networks.items():
-            fields = sources.inputs.get(slot, ())
-            if not fields or any(name not in batch for name in fields):
-                continue
-            found = nodes.setdefault(slot, {})
-            modules = sources.modules.get(slot, {})
 
-            def keep(node: str, output: Tensor, slot: str = slot, found: dict[str, Any] = found) -> None:
+            def keep(node: str, output: Tensor, slot: str = slot) -> None:
                 one = output[0]
                 full = (slot, node) == watched and one.numel() <= WATCHED_ELEMENTS
                 arrays[f"map/{slot}/{node}"] = as_float16(one.detach().float() if full else thumbnail(one))
-                found[node] = describe(one)
+                nodes.setdefault(slot, {})[node] = describe(one)
 
-            with hooked(network, modules, keep):
-                outputs[slot] = network(*(batch[name] for name in fields))
-            for node, norm in gradient_norms(network, modules).items():
-                found.setdefault(node, {})["gradient"] = norm
-            if watched is not None and watched[0] == slot and watched[1] in modules:
-                for name, weight in network.get_submodule(modules[watched[1]]).named_parameters():
-                    if weight.numel() <= WATCHED_ELEMENTS:
-                        arrays[f"weight/{slot}/{watched[1]}/{name}"] = weight.detach().float().cpu().numpy().copy()
+            stack.enter_context(hooked(network, sources.modules.get(slot, {}), keep))
+        outputs = sources.outputs(networks, batch)
         for name, value in sources.results(outputs, batch).items():
             arrays[f"prediction/{name}"] = value[0].float().cpu().numpy().copy()
+    for slot in outputs:
+        network, modules = networks[slot], sources.modules.get(slot, {})
+        for node, norm in gradient_norms(network, modules).items():
+            nodes.setdefault(slot, {}).setdefault(node, {})["gradient"] = norm
+        if watched is not None and watched[0] == slot and watched[1] in modules:
+            for name, weight in network.get_submodule(modules[watched[1]]).named_parameters():
+                if weight.numel() <= WATCHED_ELEMENTS:
+                    arrays[f"weight/{slot}/{watched[1]}/{name}"] = weight.detach().float().cpu().numpy().copy()
     for name, value in batch.items():
         arrays[f"sample/{name}"] = value[0].cpu().numpy().copy()
     return arrays, nodes
@@ -221,6 +223,9 @@ class Prober:
         self.error: str | None = None
         self._batch: tuple[int, dict[str, Tensor]] | None = None
         self._surface: dict[str, Array] = {}
+        self.live_due = 0.0
+        self._live_batch: dict[str, Tensor] | None = None
+        self._live: dict[str, Array] = {}
 
     def maybe(self, step: int, epoch: int) -> bool:
         """Probe if it is time; whether it did."""
@@ -247,7 +252,8 @@ class Prober:
                 self._batch = (self.sample, self.sources.make_batch(torch.tensor([self.sample])))
         arrays, nodes = observe(self.networks, self.sources, self._batch[1], self.watched)
         surface = self._surface_info(started)
-        arrays |= self._surface
+        self._follow(started)
+        arrays |= self._surface | self._live
         info = {
             "step": step,
             "epoch": epoch,
@@ -266,6 +272,22 @@ class Prober:
         ended = time.monotonic()
         self.due = max(started + INTERVAL, ended + cost * (1 - SHARE) / SHARE)
 
+    def _follow(self, now: float) -> None:
+        """The task's view of the first validation samples, as ``live/NAME``."""
+        count = min(self.sources.live, self.sources.count)
+        if not count or now < self.live_due:
+            return
+        started = time.thread_time()
+        if self._live_batch is None:
+            with torch.random.fork_rng([]):
+                self._live_batch = self.sources.make_batch(torch.arange(count))
+        with untouched(self.networks):
+            found = self.sources.results(self.sources.outputs(self.networks, self._live_batch), self._live_batch)
+            self._live = {f"live/{name}": value.float().cpu().numpy().copy() for name, value in found.items()}
+        cost = time.thread_time() - started
+        # Half of the share is for the maps of the sample.
+        self.live_due = time.monotonic() + max(LIVE_INTERVAL, cost * 2 / SHARE)
+
     def _surface_info(self, now: float) -> dict[str, Any] | None:
         grid, bounds = self.sources.grid, self.sources.grid_range
         if grid is None or bounds is None:
@@ -273,11 +295,7 @@ class Prober:
         if now >= self.surface_due:
             started = time.thread_time()
             with untouched(self.networks):
-                outputs = {
-                    slot: network(*(grid[name] for name in self.sources.inputs[slot]))
-                    for slot, network in self.networks.items()
-                }
-                found = self.sources.results(outputs, grid)
+                found = self.sources.results(self.sources.outputs(self.networks, grid), grid)
                 self._surface = {f"surface/{k}": v.float().cpu().numpy().copy() for k, v in found.items()}
             cost = time.thread_time() - started
             # Half of the share is for the maps of the sample.
