@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from blocks.base import SettingError, Shape, setting
 from builder.data.base import Dataset, Field
-from builder.tasks.base import Loss, Metric, Task
+from builder.tasks.base import Look, Loss, Metric, Task
 
 # --- plain functions, copied into exported scripts -----------------------------------------------
 
@@ -176,6 +176,17 @@ class Classification(Task):
     help = "Tell which of several classes a sample belongs to."
     losses = (CrossEntropy, MultiMargin, Focal, NLL)
     metrics = (Metric("accuracy", "accuracy", unit="%"),)
+    looks = (
+        Look("confusion", "Confusion matrix", {"matrix": "total/confusion"}, width=1.3),
+        Look(
+            "predictions",
+            "Predictions on samples",
+            {name: f"sample/{name}" for name in ("prediction", "label", "probability", "loss")},
+            width=1.5,
+        ),
+        Look("own_picture", "Your own", {"probability": "probability"}, data=("image",), width=1.25),
+        Look("surface", "Decision border", data=("points",), width=1.25),
+    )
 
     auxiliary_weight: float = setting(
         0.3,

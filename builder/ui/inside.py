@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from builder import data
 from builder.data.base import DataError
 from builder.project import ProjectError
 from builder.training import client, evaluate
@@ -15,7 +16,7 @@ from builder.training.control import ControlError
 from builder.training.run import LIVE, Run
 from builder.training.snapshot import Snapshot
 from builder.ui import state
-from builder.ui.views import pictures, plots
+from builder.ui.views import pictures, plots, surface
 
 TICK = 0.6
 MAX_CHANNELS = 64
@@ -253,28 +254,11 @@ def _numbers(probe: Snapshot, network: str, node: str) -> None:
 
 def _surface(probe: Snapshot) -> None:
     """For points of the plane: what the network says of every place, with the training points over it."""
-    drawn = surface_of(probe)
+    choice = state.document().project.data
+    try:
+        drawn = surface.figure(probe, data.find(choice.name).from_settings(choice.settings))
+    except (KeyError, ValueError):
+        return
     if drawn is not None:
         st.markdown("##### Decision border")
         st.plotly_chart(drawn, key="surface", config=plots.CONFIG)
-
-
-def surface_of(probe: Snapshot, height: int = 330) -> Any:
-    """The figure of the decision border, None for data that are no points."""
-    from builder import data
-    from builder.data import view
-
-    info, values = probe.info.get("surface"), probe.part("surface").get("prediction")
-    if info is None or values is None:
-        return None
-    choice = state.document().project.data
-    try:
-        samples = view.samples(data.find(choice.name).from_settings(choice.settings), 200)
-    except (KeyError, ValueError, DataError):
-        return None
-    if samples.kind != "points" or samples.labels is None:
-        return None
-    size = int(info["size"])
-    x, y = (np.linspace(info["low"][i], info["high"][i], size) for i in (0, 1))
-    grid = (x, y, np.asarray(values).reshape(size, size), len(samples.class_names))
-    return plots.points(samples.inputs, samples.labels, samples.class_names, height, grid)
