@@ -400,6 +400,10 @@ class Block(Declared):
     stem: ClassVar[str] = ""
     """What a new node is called (``"conv"`` gives conv1, conv2 ...); the name in lower case unless told."""
 
+    def class_name(self) -> str:
+        """What code calls the class of this composite; the block's own name unless its settings have a better one."""
+        return type(self).__name__
+
     def ports(self) -> tuple[Port, ...]:
         """The input ports of this instance (their number may depend on a setting)."""
         if self.variadic is None:

@@ -10,6 +10,48 @@ from blocks.normalization import BatchNorm2d
 from blocks.pooling import MaxPool2d
 
 
+class BasicConv2d(Block):
+    """A convolution with what usually follows it."""
+
+    label, category, stem = "BasicConv2d", "composite", "conv"
+    help = (
+        "A convolution, normalized over the batch, then ReLU: the brick that most convolutional networks are made of."
+    )
+    formula = "y = relu(bn(conv(x)))"
+    source = "Ioffe and Szegedy 2015, Batch normalization, section 3.2; BasicConv2d of torchvision's GoogLeNet"
+    inputs = (Port("in", rank=3),)
+    out_channels: int = setting(64, min=1, max=1_000_000, help="channels that come out")
+    kernel_size: int | tuple[int, int] = setting(3, min=1, max=1024, help="height and width of a filter")
+    stride: int | tuple[int, int] = setting(1, min=1, max=1024, help="how far the filter moves at each step")
+    padding: int | tuple[int, int] = setting(1, min=0, max=1024, help="pixels added at each border")
+    batch_norm: bool = setting(True, help="normalizes after the convolution, which then has no bias")
+    eps: float = setting(1e-5, min=1e-12, max=1.0, help="keeps the division of the normalization from zero")
+    examples = (
+        Example({}, ((3, 8, 8),), (64, 8, 8), 1856),
+        Example(
+            {"out_channels": 4, "kernel_size": [1, 3], "stride": 2, "padding": [0, 1], "batch_norm": False},
+            ((2, 8, 8),),
+            (4, 4, 4),
+            28,
+        ),
+    )
+
+    def template(self, *shapes: Shape) -> Subgraph:
+        g = Subgraph()
+        convolution = Conv2d(
+            out_channels=self.out_channels,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            bias=not self.batch_norm,
+        )
+        h = g.add("conv", convolution, "in")
+        if self.batch_norm:
+            h = g.add("bn", BatchNorm2d(eps=self.eps), h)
+        g.add("relu", ReLU(), h)
+        return g
+
+
 class Inception(Block):
     """Four branches of the paper: 1×1, 3×3, 5×5 and pooled, joined by their channels."""
 
@@ -33,22 +75,20 @@ class Inception(Block):
         Example({"large_kernel": 3}, ((192, 28, 28),), (256, 28, 28), 155_872),
     )
 
-    def _conv(self, g: Subgraph, name: str, channels: int, kernel: int, source: str) -> str:
-        convolution = Conv2d(out_channels=channels, kernel_size=kernel, padding=kernel // 2, bias=not self.batch_norm)
-        h = g.add(f"{name}_conv", convolution, source)
-        if self.batch_norm:
-            h = g.add(f"{name}_bn", BatchNorm2d(eps=0.001), h)
-        return g.add(f"{name}_relu", ReLU(), h)
+    def _conv(self, channels: int, kernel: int) -> BasicConv2d:
+        return BasicConv2d(
+            out_channels=channels, kernel_size=kernel, padding=kernel // 2, batch_norm=self.batch_norm, eps=0.001
+        )
 
     def template(self, *shapes: Shape) -> Subgraph:
         g = Subgraph()
-        first = self._conv(g, "branch1", self.ch1x1, 1, "in")
-        second = self._conv(g, "branch2a", self.ch3x3_reduce, 1, "in")
-        second = self._conv(g, "branch2b", self.ch3x3, 3, second)
-        third = self._conv(g, "branch3a", self.ch5x5_reduce, 1, "in")
-        third = self._conv(g, "branch3b", self.ch5x5, self.large_kernel, third)
-        fourth = g.add("branch4_pool", MaxPool2d(kernel_size=3, stride=1, padding=1, ceil_mode=True), "in")
-        fourth = self._conv(g, "branch4", self.pool_proj, 1, fourth)
+        first = g.add("branch1", self._conv(self.ch1x1, 1), "in")
+        second = g.add("branch2_0", self._conv(self.ch3x3_reduce, 1), "in")
+        second = g.add("branch2_1", self._conv(self.ch3x3, 3), second)
+        third = g.add("branch3_0", self._conv(self.ch5x5_reduce, 1), "in")
+        third = g.add("branch3_1", self._conv(self.ch5x5, self.large_kernel), third)
+        fourth = g.add("branch4_0", MaxPool2d(kernel_size=3, stride=1, padding=1, ceil_mode=True), "in")
+        fourth = g.add("branch4_1", self._conv(self.pool_proj, 1), fourth)
         g.add("concat", Concatenate(count=4), first, second, third, fourth)
         return g
 

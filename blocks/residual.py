@@ -88,6 +88,9 @@ class Residual(Block):
                 "shortcut",
             )
 
+    def class_name(self) -> str:
+        return "Bottleneck" if self.kind == "bottleneck" else "Residual"
+
     def template(self, *shapes: Shape) -> Subgraph:
         (x,) = shapes
         g = Subgraph()

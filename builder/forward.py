@@ -5,7 +5,10 @@ nested in a line; a line begins where a layer does the work (a convolution, a ma
 
     x = self.pool1(self.relu1(self.conv1(image)))
 
-A value that is used later, more than once, or by a layer of several inputs is named after its layer.
+A value that is used later, more than once, or by a layer of several inputs is named after its layer; branches of
+one call each stand in the call that joins them::
+
+    return self.concat(self.branch1(x), self.branch2(x))
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from builder import names
 
 WIDTH = 88
 """The longest statement that is nested."""
+JOINED = 100
+"""The longest call that joins branches; they stand side by side, so it reads easily."""
 DEPTH = 4
 """The most calls in one statement."""
 CHAIN = ("x", "out", "h", "y")
@@ -102,8 +107,12 @@ def statements(inputs: dict[str, str], steps: list[Step], outputs: tuple[str, ..
             if step.works or wide or len(line.layers) == DEPTH:
                 assign(line, free(i, line.layers[-1]))
                 line = None
+        joined = None if line is not None else _joined(step, written, users)
         if line is not None:
             line = _Line(Call(f"self.{step.id}", line.value), (*line.layers, step.id))
+        elif joined is not None:
+            line = joined
+            del written[-len(step.sources) :]
         else:
             line = _Line(Call(f"self.{step.id}", *(Name(held[s]) for s in step.sources)), (step.id,))
         used = users.get(step.id, [])
@@ -119,3 +128,16 @@ def statements(inputs: dict[str, str], steps: list[Step], outputs: tuple[str, ..
     else:
         written.append(Statement("return ", tuple(Name(held[o]) for o in outputs), ()))
     return tuple(written)
+
+
+def _joined(step: Step, written: list[Statement], users: dict[str, list[int]]) -> _Line | None:
+    """The call of a step with the calls of all its branches in it; None where they are no single, short calls."""
+    branches = written[-len(step.sources) :]
+    if len(step.sources) < 2 or [b.layers for b in branches] != [(s,) for s in step.sources]:
+        return None
+    if any(len(users[s]) > 1 for s in step.sources):
+        return None
+    call = Call(f"self.{step.id}", *(b.values[0] for b in branches))
+    if len(f"        return {call!r}") > JOINED:
+        return None
+    return _Line(call, (*step.sources, step.id))

@@ -18,6 +18,7 @@ from blocks import modules
 from blocks.base import Block, Call, Shape
 from builder import forward, names, structure
 from builder.graph import Graph, UnknownBlock
+from builder.layers import Layer, staged
 from builder.project import Project
 from builder.shapes import Inferred, Inner, infer, module_class
 from builder.structure import is_input, is_output, wiring
@@ -32,20 +33,6 @@ class Argument:
 
     name: str
     type: str
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One module of a class: `self.<id> = <call>`, fed by `sources` (ids of layers, or inputs).
-
-    `shape` is its output's; in a class of several uses, that of the first use.
-    """
-
-    id: str
-    call: Call
-    sources: tuple[str, ...]
-    shape: Shape
-    flops: int
 
 
 @dataclass(frozen=True)
@@ -108,10 +95,10 @@ def _class_names(groups: list[list[_Body]], taken: set[str]) -> list[str]:
     """
     plainest: dict[str, set[str]] = {}
     for uses in sorted(groups, key=lambda uses: len(uses[0].steps)):
-        plainest.setdefault(type(uses[0].block).__name__, {s.id for s in uses[0].steps})
+        plainest.setdefault(_kind(uses), {s.id for s in uses[0].steps})
     found = []
     for uses in groups:
-        block = type(uses[0].block).__name__
+        block = _kind(uses)
         more = [s.id for s in uses[0].steps if s.id not in plainest[block]]
         words = {id.split("_")[0] for id in more}
         extra = words.pop() if len(words) == 1 else "".join(more[:1])
@@ -119,6 +106,13 @@ def _class_names(groups: list[list[_Body]], taken: set[str]) -> list[str]:
         found.append(names.free(wanted, taken))
         taken.add(found[-1])
     return found
+
+
+def _kind(uses: list[_Body]) -> str:
+    """The name of the block of these uses."""
+    block = uses[0].block
+    assert block is not None
+    return block.class_name()
 
 
 # --- concrete bodies -----------------------------------------------------------------------------
@@ -269,7 +263,8 @@ def _grouped(name: str, uses: list[_Body]) -> Class:
     arguments = tuple(sorted(lifted.values(), key=lambda a: not names.is_size(a.name)))
     for i, use in enumerate(uses):
         use.call = Call(name, **{a.name: values[a.name][i] for a in arguments})
-    return _class(name, block.help or f"{block.label}.", arguments, uses[0], tuple(layers))
+    title = block.help or f"{block.label}."
+    return _class(name, f"{title}\n\n{block.source}." if block.source else title, arguments, uses[0], tuple(layers))
 
 
 def _merge(values: list[Any], parameter: str, lift: Callable[[list[Any], str], Any]) -> Any:
@@ -312,7 +307,10 @@ def _annotation(values: Iterable[Any]) -> str:
 
 
 def _class(name: str, title: str, arguments: tuple[Argument, ...], body: _Body, layers: tuple[Layer, ...]) -> Class:
+    ids = {layer.id for layer in layers}
+    layers = staged(layers, body.outputs, {*ids, *body.inputs, *(a.name for a in arguments), *RESERVED})
+    ends = {layer.parts[-1].id: layer.id for layer in layers if layer.parts}
     steps = [forward.Step(s.id, s.sources, s.flops > 0) for s in layers]
     variables = forward.variables(body.inputs, steps)
-    statements = forward.statements(variables, steps, body.outputs)
+    statements = forward.statements(variables, steps, tuple(ends.get(o, o) for o in body.outputs))
     return Class(name, title, arguments, tuple(variables.values()), layers, len(body.outputs), statements)

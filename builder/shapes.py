@@ -37,7 +37,7 @@ class Inferred:
     """What is known of a block for given input shapes.
 
     `elements` counts the output values of one sample, those of everything inside included. `call`
-    is a leaf's constructor; `inner` what a composite is made of.
+    is a leaf's constructor; `inner` what a composite is made of, and `result` the one whose output is its own.
     """
 
     shape: Shape
@@ -46,6 +46,7 @@ class Inferred:
     elements: int
     call: Call | None = None
     inner: tuple[Inner, ...] = ()
+    result: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,30 @@ def _composite(block: Block, shapes: tuple[Shape, ...]) -> Inferred:
         sum(i.inferred.elements for i in inner),
         None,
         tuple(inner),
+        template.result,
     )
+
+
+def leaves(inner: tuple[Inner, ...]) -> tuple[Inner, ...]:
+    """A composite's inside down to single layers; those of an inner composite are called `<inner>.<id>`."""
+    return _leaves(inner, {}, "")[0]
+
+
+def _leaves(inner: tuple[Inner, ...], ports: dict[str, str], prefix: str) -> tuple[tuple[Inner, ...], dict[str, str]]:
+    """The leaves, and the name outside of every value inside: of `ports`, and of the blocks in `inner`."""
+    found: list[Inner] = []
+    held = dict(ports)
+    for part in inner:
+        sources = tuple(held.get(s, s) for s in part.sources)
+        held[part.id] = prefix + part.id
+        if part.inferred.inner:
+            entering = dict(zip((port.name for port in part.block.ports()), sources, strict=True))
+            within, values = _leaves(part.inferred.inner, entering, f"{prefix}{part.id}.")
+            held[part.id] = values[part.inferred.result]
+            found.extend(within)
+        else:
+            found.append(Inner(held[part.id], part.block, sources, part.inferred))
+    return tuple(found), held
 
 
 def module_class(target: str) -> type[nn.Module]:

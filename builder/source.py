@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import math
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +19,14 @@ from blocks import modules
 from blocks.base import Call
 from builder import names
 from builder.forward import Name, Statement
-from builder.plan import Class, Layer, Plan, plan
+from builder.layers import Layer
+from builder.plan import Class, Plan, plan
 from builder.project import Project
 
 WIDTH = 120
 """The longest line, as in this project's own files."""
+REPEATED = 3
+"""From this many on, equal layers of a stage are written once, in a loop."""
 
 Lines = list[tuple[str, tuple[str, ...]]]
 """Lines of a class, each with the ids of the layers it belongs to."""
@@ -64,23 +69,24 @@ def generate(project: Project) -> Source:
             for id in ids:
                 numbers[name][id] = (*numbers[name].get(id, ()), number)
         at += len(lines) + 2
-    places = {net: dict(_places(planned, numbers, cls)) for net, cls in planned.networks.items()}
+    places = {net: list(_places(planned, numbers, cls)) for net, cls in planned.networks.items()}
     return Source(
         head + body + "\n",
         dict(planned.networks),
-        {net: {path: path for path in found} for net, found in places.items()},
-        places,
+        {net: {node: path for node, path, _ in found} for net, found in places.items()},
+        {net: {node: lines for node, _, lines in found} for net, found in places.items()},
     )
 
 
 def _places(
-    planned: Plan, numbers: dict[str, dict[str, tuple[int, ...]]], name: str, prefix: str = ""
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The path and the line numbers of every layer of a class, and of those inside its layers."""
+    planned: Plan, numbers: dict[str, dict[str, tuple[int, ...]]], name: str, node: str = "", path: str = ""
+) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Every layer of a class and those inside its layers: as a node, as a module, and its line numbers."""
     for layer in planned.classes[name].layers:
-        yield prefix + layer.id, numbers[name][layer.id]
-        if layer.call.target in planned.classes:
-            yield from _places(planned, numbers, layer.call.target, f"{prefix}{layer.id}.")
+        for part, (id, place) in zip(layer.parts or (layer,), layer.paths().items(), strict=True):
+            yield node + id, path + place, numbers[name][id]
+            if part.call.target in planned.classes:
+                yield from _places(planned, numbers, part.call.target, f"{node}{id}.", f"{path}{place}.")
 
 
 # --- the head ------------------------------------------------------------------------------------
@@ -128,35 +134,68 @@ def _class(cls: Class, network: bool, styles: dict[str, int]) -> Lines:
     arguments = ["self", *(f"{a.name}: {a.type}" for a in cls.arguments)]
     lines += [("", ())] + [(line, ()) for line in _signature("__init__", arguments, "None")]
     lines.append(("        super().__init__()", ()))
-    shapes = {layer.id: layer.shape for layer in cls.layers}
-    for layer in cls.layers:
+    shapes = {part.id: part.shape for layer in cls.layers for part in (layer, *layer.parts)}
+
+    def comment(layer: Layer) -> str:
         telling = layer.flops > 0 or shapes.get(layer.sources[0]) != layer.shape
-        comment = f"  # {names.size(layer.shape)}" if network and telling else ""
-        lines += [(line, (layer.id,)) for line in _assignment(layer, comment, styles)]
+        return f"  # {names.size(layer.shape)}" if network and telling else ""
+
+    for layer in cls.layers:
+        if layer.parts:
+            lines += _stage(layer, comment, styles)
+        else:
+            lines += [(line, (layer.id,)) for line in _assignment(layer, comment(layer), styles)]
     result = "Tensor" if cls.outputs == 1 else f"tuple[{', '.join(['Tensor'] * cls.outputs)}]"
     arguments = ["self", *(f"{name}: Tensor" for name in cls.inputs)]
     lines += [("", ())] + [(line, ()) for line in _signature("forward", arguments, result)]
+    nodes = {layer.id: tuple(layer.paths()) for layer in cls.layers}
     for statement in cls.statements:
-        lines += [(line, statement.layers) for line in _statement(statement)]
+        called = tuple(id for layer in statement.layers for id in nodes[layer])
+        lines += [(line, called) for line in _statement(statement)]
     return lines
+
+
+def _stage(stage: Layer, comment: Callable[[Layer], str], styles: dict[str, int]) -> Lines:
+    """An nn.Sequential with a line for each of its layers, or one for several equal ones."""
+    everything = tuple(part.id for part in stage.parts)
+    lines: Lines = [(f"        self.{stage.id} = {stage.call.target}(", everything)]
+    for _, run in itertools.groupby(stage.parts, lambda part: (part.call, part.shape)):
+        parts = list(run)
+        first = _styled(parts[0].call, styles)
+        if len(parts) >= REPEATED:
+            once = f"            *({render(first)} for _ in range({len(parts)})),{comment(parts[-1])}"
+            if len(once) <= WIDTH:
+                lines.append((once, tuple(part.id for part in parts)))
+                continue
+        for part in parts:
+            lines += [(line, (part.id,)) for line in _item(" " * 12, first, f",{comment(part)}")]
+    return [*lines, ("        )", everything)]
+
+
+def _item(indent: str, call: Call, tail: str) -> list[str]:
+    """A call in a line of its own, below its comment where both are too long."""
+    bare = tail.split("  #")[0]
+    if len(f"{indent}{render(call)}{tail}") > WIDTH >= len(f"{indent}{render(call)}{bare}"):
+        return [f"{indent}{tail.removeprefix(bare).strip()}", f"{indent}{render(call)}{bare}"]
+    return _wrapped(indent, call, tail, len(indent))
 
 
 def _title(title: str) -> list[str]:
     text = names.docstring(title)
-    if len(text) + 10 <= WIDTH:
+    if len(text) + 10 <= WIDTH and "\n" not in text:
         return [f'    """{text}"""']
-    words, rows = text.split(" "), [""]
-    for word in words:
-        if len(rows[-1]) + len(word) + 8 > WIDTH:
-            rows.append("")
-        rows[-1] = f"{rows[-1]} {word}".strip()
-    return [f'    """{rows[0]}', *(f"    {row}" for row in rows[1:]), '    """']
+    rows: list[str] = []
+    for paragraph in text.split("\n"):
+        rows += textwrap.wrap(paragraph, WIDTH - 8, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f'    """{rows[0]}', *(f"    {row}".rstrip() for row in rows[1:]), '    """']
 
 
 def _signature(name: str, arguments: list[str], result: str) -> list[str]:
     line = f"    def {name}({', '.join(arguments)}) -> {result}:"
     if len(line) <= WIDTH:
         return [line]
+    if len(f"        {', '.join(arguments)}") <= WIDTH:
+        return [f"    def {name}(", f"        {', '.join(arguments)}", f"    ) -> {result}:"]
     return [f"    def {name}(", *(f"        {a}," for a in arguments), f"    ) -> {result}:"]
 
 
@@ -216,7 +255,7 @@ def _positional(name: str, planned: Plan) -> int:
     arguments = planned.classes[name].arguments
     sizes = sum(names.is_size(a.name) for a in arguments)
     for cls in planned.classes.values():
-        for layer in cls.layers:
+        for layer in (part for whole in cls.layers for part in (whole.parts or (whole,))):
             line = f"        self.{layer.id} = {render(_styled(layer.call, {name: sizes}))}  # 999×99×99"
             if layer.call.target == name and len(line) > WIDTH:
                 return len(arguments)

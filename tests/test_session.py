@@ -200,7 +200,7 @@ def test_what_the_browser_undoes_is_saved_as_undone(document: Document, space: W
     settle(browser, document)
     document.command("Open", [{"op": "replace_project", "value": to_json(templates.load("mlp"))}])
     settle(browser, document)
-    assert document.project.name == "mlp"
+    assert document.project.name == templates.load("mlp").name
     browser.project, browser.rev, browser.dirty = browser.undo.pop(), browser.rev + 1, True
     settle(browser, document)
     assert document.project.name == "lenet5"

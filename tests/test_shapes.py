@@ -217,3 +217,14 @@ def test_initialization_is_left_out_only_where_it_is_asked() -> None:
 def test_a_size_is_written_as_people_write_it() -> None:
     assert shapes.size((6, 28, 28)) == "6×28×28"
     assert shapes.size((10,)) == "10"
+
+
+def test_a_composite_opens_down_to_single_layers() -> None:
+    inner = infer(block("Inception"), ((192, 28, 28),)).inner
+    found = {leaf.id: leaf for leaf in shapes.leaves(inner)}
+    assert not any(leaf.inferred.inner for leaf in found.values())
+    assert found["branch1.conv"].sources == found["branch3_0.conv"].sources == found["branch4_0"].sources == ("in",)
+    assert found["branch2_1.conv"].sources == ("branch2_0.relu",)
+    assert found["branch4_1.bn"].sources == ("branch4_1.conv",)
+    assert found["concat"].sources == ("branch1.relu", "branch2_1.relu", "branch3_1.relu", "branch4_1.relu")
+    assert sum(leaf.inferred.parameters for leaf in found.values()) == sum(i.inferred.parameters for i in inner)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ from blocks.base import Block, Call, Port, Shape, Subgraph, setting
 from blocks.convolution import Conv2d
 from blocks.inputs import Image, Output
 from blocks.merging import Add
+from builder import templates
 from builder.compile import instantiate, write
 from builder.forward import Name, Step, statements
 from builder.graph import Edge, Graph, Node
@@ -31,7 +34,13 @@ from builder.source import generate, render, source
 
 torch.set_num_threads(1)
 GOLDEN = Path(__file__).parent / "golden"
-KNOWN = {"lenet5": networks.lenet5, "small_resnet": networks.small_resnet, "small_googlenet": networks.small_googlenet}
+KNOWN = {
+    "lenet5": networks.lenet5,
+    "small_resnet": networks.small_resnet,
+    "small_googlenet": networks.small_googlenet,
+    "resnet50": functools.partial(templates.load, "resnet50"),
+    "googlenet": functools.partial(templates.load, "googlenet"),
+}
 IMAGE = ("image", "Image", {"channels": 2, "height": 8, "width": 8})
 OUTPUT = ("output", "Output", {})
 
@@ -299,7 +308,8 @@ def by_hand(made: Graph, x: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", KNOWN)
 def test_output_is_bitwise_that_of_the_blocks(name: str, tmp_path: Path) -> None:
     made = KNOWN[name]()
-    x = torch.rand(2, 1, 28, 28)
+    channels, height, width = made.networks["network"].nodes[0].block.source_shape()
+    x = torch.rand(2, channels, min(height, 64), min(width, 64))  # large networks pool to a fixed size
     torch.manual_seed(3)
     network = modules_of(made, tmp_path)["network"].eval()
     torch.manual_seed(3)
@@ -452,6 +462,66 @@ def test_types_of_arguments_cover_all_values() -> None:
     assert "self.b2 = Window(size=(1, 3))" in text
 
 
+# --- stages --------------------------------------------------------------------------------------
+
+
+def numbered(*ids: str) -> list[tuple[object, ...]]:
+    return [IMAGE, *(conv(id) for id in ids), OUTPUT]
+
+
+def test_a_chain_numbered_from_0_is_a_stage(tmp_path: Path) -> None:
+    made = project("p", *numbered("a_0", "a_1", "a_2", "b"))
+    assert body(made) == ["x = self.a(image)", "return self.b(x)"]
+    assert "*(nn.Conv2d(2, 2, kernel_size=3, padding=1) for _ in range(3)),  # 2×8×8" in source(made)
+    generated = generate(made)
+    assert generated.modules["network"] == {"a_0": "a.0", "a_1": "a.1", "a_2": "a.2", "b": "b"}
+    names = [n for n, _ in modules_of(made, tmp_path)["network"].named_parameters()]
+    assert names[:2] + names[-2:] == ["a.0.weight", "a.0.bias", "b.weight", "b.bias"]
+
+
+def test_two_equal_layers_are_written_twice() -> None:
+    assert source(project("p", *numbered("a_0", "a_1"))).count("            nn.Conv2d(") == 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        numbered("a_1", "a_2"),  # not from 0
+        numbered("a_0", "a_2"),  # one is missing
+        numbered("a_0", "b", "a_1"),  # no chain
+        numbered("a_0", "a_01"),
+        numbered("a", "a_0", "a_1"),  # the name is taken
+        numbered("train_0", "train_1"),  # the name has a meaning of its own
+        [IMAGE, conv("a_0"), conv("a_1"), ("add", "Add", {}, ["a_0", "a_1"]), OUTPUT],  # used besides
+        [IMAGE, conv("a_0"), ("a_1", "Add", {}, ["a_0", "image"]), OUTPUT],  # two inputs
+    ],
+    ids=lambda rows: "-".join(row[0] for row in rows[1:-1]),
+)
+def test_what_is_no_stage(rows: list[tuple[object, ...]]) -> None:
+    assert "Sequential" not in source(project("p", *rows))
+
+
+def test_a_stage_may_be_an_output_and_feed_a_merge(tmp_path: Path) -> None:
+    rows = [
+        *(IMAGE, conv("a_0", 2, "image"), conv("a_1"), conv("b_0", 2, "image"), conv("b_1")),
+        *(("concat", "Concatenate", {}, ["a_1", "b_1"]), ("first", "Output", {}, ["concat"])),
+        *(conv("c_0", 3, "concat"), conv("c_1", 5), ("second", "Output", {}, ["c_1"])),
+    ]
+    made = project("p", *rows)
+    assert body(made) == [
+        "concat = self.concat(self.a(image), self.b(image))",
+        "c = self.c(concat)",
+        "return concat, c",
+    ]
+    first, second = modules_of(made, tmp_path)["network"](torch.zeros(1, 2, 8, 8))
+    assert (first.shape[1], second.shape[1]) == (4, 5)
+
+
+@pytest.mark.parametrize(("name", "most"), [("resnet50", 120), ("googlenet", 110)])
+def test_famous_networks_are_short_to_read(name: str, most: int) -> None:
+    assert len((GOLDEN / f"{name}.py").read_text().splitlines()) <= most
+
+
 # --- where things are ----------------------------------------------------------------------------
 
 
@@ -462,16 +532,21 @@ def test_every_node_knows_its_lines_and_its_module(name: str, tmp_path: Path) ->
     text = generated.text.splitlines()
     network = modules_of(made, tmp_path)["network"]
     lines = generated.lines["network"]
-    expected = {n for n, _ in network.named_modules() if n and not n.startswith("add")}
-    assert set(lines) == set(generated.modules["network"]) == expected
+    expected = {n for n, module in network.named_modules() if n and not isinstance(module, nn.Sequential)}
+    places = generated.modules["network"]
+    assert set(lines) == set(places)
+    assert set(places.values()) == expected
     for path, numbers in lines.items():
-        last = path.split(".")[-1]
+        module, attribute = network.get_submodule(places[path]), path.split(".")[-1]
         shown = [text[n - 1] for n in numbers]
-        assert shown[0].strip().startswith(f"self.{last} = ")
-        assert f"self.{last}(" in shown[-1]
-        assert network.get_submodule(generated.modules["network"][path]) is not None
+        if places[path].split(".")[-1].isdigit():  # a part of a stage, in a line that makes its class
+            attribute = attribute.rsplit("_", 1)[0]
+            assert any(f"{type(module).__name__}(" in line for line in shown[1:-2])
+            assert shown[-2].strip() == ")"
+        assert shown[0].strip().startswith(f"self.{attribute} = ")
+        assert f"self.{attribute}(" in shown[-1]
     # and no other line of a class with that name inside belongs to it
-    (conv1,) = [n for n, line in enumerate(text, 1) if line.startswith("        self.conv1 = nn.Conv2d(1,")]
+    (conv1,) = [n for n, line in enumerate(text, 1) if re.match(r"        self.conv1 = nn.Conv2d\([13],", line)]
     assert lines["conv1"][0] == conv1
 
 

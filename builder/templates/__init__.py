@@ -36,8 +36,8 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Project:
-    """The starter project of this name. Raises KeyError when there is none."""
-    return project.load(_path(name))
+    """The starter project of this name, called as on its card. Raises KeyError when there is none."""
+    return project.load(_path(name)).replace(name=about(name).title)
 
 
 def about(name: str) -> About:

@@ -19,7 +19,7 @@ from builder import edits, validate
 from builder.graph import UnknownBlock
 from builder.problems import Edit
 from builder.project import Project, ProjectError, from_json, to_json
-from builder.shapes import Inner, size
+from builder.shapes import Inner, leaves, size
 from builder.validate import NodeReport, Report
 from builder.workspace import Workspace, WorkspaceError
 
@@ -271,7 +271,7 @@ def _node(block: Block | UnknownBlock, report: NodeReport) -> Json:
         "waits_for": report.waits_for,
         "caption": _caption(block, report),
         "explain": report.explain,
-        "inner": [_inner(i) for i in report.inner] or None,
+        "inner": [_inner(i) for i in leaves(report.inner)] or None,
     }
 
 

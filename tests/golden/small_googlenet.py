@@ -15,50 +15,49 @@ class Concatenate(nn.Module):
         return torch.cat(inputs, self.dim + 1 if self.dim >= 0 else self.dim)
 
 
+class BasicConv2d(nn.Module):
+    """A convolution, normalized over the batch, then ReLU: the brick that most convolutional networks are made of.
+
+    Ioffe and Szegedy 2015, Batch normalization, section 3.2; BasicConv2d of torchvision's GoogLeNet.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, padding: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size=kernel_size, padding=padding, bias=False)
+        self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.bn(self.conv(x)))
+
+
 class Inception(nn.Module):
-    """Looks with several filter sizes at once and puts all answers side by side; 1×1 convolutions keep it cheap."""
+    """Looks with several filter sizes at once and puts all answers side by side; 1×1 convolutions keep it cheap.
+
+    Szegedy et al. 2015, Going deeper with convolutions, figure 2b and table 1.
+    """
 
     def __init__(
-        self,
-        in_channels: int,
-        ch1x1: int,
-        ch3x3_reduce: int,
-        ch3x3: int,
-        ch5x5_reduce: int,
-        ch5x5: int,
-        pool_proj: int,
+        self, in_channels: int, ch1x1: int, ch3x3_reduce: int, ch3x3: int, ch5x5_reduce: int, ch5x5: int, pool_proj: int
     ) -> None:
         super().__init__()
-        self.branch1_conv = nn.Conv2d(in_channels, ch1x1, kernel_size=1, bias=False)
-        self.branch1_bn = nn.BatchNorm2d(ch1x1, eps=0.001)
-        self.branch1_relu = nn.ReLU()
-        self.branch2a_conv = nn.Conv2d(in_channels, ch3x3_reduce, kernel_size=1, bias=False)
-        self.branch2a_bn = nn.BatchNorm2d(ch3x3_reduce, eps=0.001)
-        self.branch2a_relu = nn.ReLU()
-        self.branch2b_conv = nn.Conv2d(ch3x3_reduce, ch3x3, kernel_size=3, padding=1, bias=False)
-        self.branch2b_bn = nn.BatchNorm2d(ch3x3, eps=0.001)
-        self.branch2b_relu = nn.ReLU()
-        self.branch3a_conv = nn.Conv2d(in_channels, ch5x5_reduce, kernel_size=1, bias=False)
-        self.branch3a_bn = nn.BatchNorm2d(ch5x5_reduce, eps=0.001)
-        self.branch3a_relu = nn.ReLU()
-        self.branch3b_conv = nn.Conv2d(ch5x5_reduce, ch5x5, kernel_size=5, padding=2, bias=False)
-        self.branch3b_bn = nn.BatchNorm2d(ch5x5, eps=0.001)
-        self.branch3b_relu = nn.ReLU()
-        self.branch4_pool = nn.MaxPool2d(3, stride=1, padding=1, ceil_mode=True)
-        self.branch4_conv = nn.Conv2d(in_channels, pool_proj, kernel_size=1, bias=False)
-        self.branch4_bn = nn.BatchNorm2d(pool_proj, eps=0.001)
-        self.branch4_relu = nn.ReLU()
+        self.branch1 = BasicConv2d(in_channels, ch1x1, kernel_size=1, padding=0)
+        self.branch2 = nn.Sequential(
+            BasicConv2d(in_channels, ch3x3_reduce, kernel_size=1, padding=0),
+            BasicConv2d(ch3x3_reduce, ch3x3, kernel_size=3, padding=1),
+        )
+        self.branch3 = nn.Sequential(
+            BasicConv2d(in_channels, ch5x5_reduce, kernel_size=1, padding=0),
+            BasicConv2d(ch5x5_reduce, ch5x5, kernel_size=5, padding=2),
+        )
+        self.branch4 = nn.Sequential(
+            nn.MaxPool2d(3, stride=1, padding=1, ceil_mode=True),
+            BasicConv2d(in_channels, pool_proj, kernel_size=1, padding=0),
+        )
         self.concat = Concatenate()
 
     def forward(self, x: Tensor) -> Tensor:
-        branch1_relu = self.branch1_relu(self.branch1_bn(self.branch1_conv(x)))
-        out = self.branch2a_relu(self.branch2a_bn(self.branch2a_conv(x)))
-        branch2b_relu = self.branch2b_relu(self.branch2b_bn(self.branch2b_conv(out)))
-        out = self.branch3a_relu(self.branch3a_bn(self.branch3a_conv(x)))
-        branch3b_relu = self.branch3b_relu(self.branch3b_bn(self.branch3b_conv(out)))
-        x = self.branch4_pool(x)
-        branch4_relu = self.branch4_relu(self.branch4_bn(self.branch4_conv(x)))
-        return self.concat(branch1_relu, branch2b_relu, branch3b_relu, branch4_relu)
+        return self.concat(self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x))
 
 
 class SmallGoogLeNet(nn.Module):
