@@ -339,6 +339,8 @@ class Subgraph:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.result: str = ""
+        self.chain = False
+        """Whether it is a row of blocks and nothing else, which code writes as ``nn.Sequential``."""
 
     def add(self, id: str, block: Block, *sources: str) -> str:
         """Append a block that reads `sources` (one per input port); returns its id."""

@@ -17,6 +17,7 @@ Every edit is an object with an ``"op"``:
 ``replace_project``   ``value`` (a whole project)
 ====================  ======================================================================
 
+A network called ``blocks/<name>`` is the inside of an own block: what is edited there changes all its uses.
 The canvas applies the same edits in the browser; `apply` here serves fixes that are tried before
 they are offered, the command line and tests.
 """
@@ -24,10 +25,12 @@ they are offered, the command line and tests.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from builder.definition import PLACE
 from builder.graph import Edge, Graph
+from builder.graph_file import Own
 from builder.problems import Edit
 from builder.project import (
     Project,
@@ -35,6 +38,7 @@ from builder.project import (
     block_from_json,
     from_json,
     graph_from_json,
+    graph_to_json,
     node_from_json,
     node_to_json,
     to_json,
@@ -70,14 +74,32 @@ def _apply(project: Project, edit: Edit) -> Project:
     if op == "set_network":
         if edit["value"] is None:
             return project.replace(networks={k: g for k, g in project.networks.items() if k != name})
-        return project.with_network(name, graph_from_json(edit["value"]))
-    return project.with_network(name, _edit_graph(project.networks[name], op, edit))
+        if name.startswith(PLACE) and name not in project.networks:
+            return _edit_definition(project, name, lambda _: graph_from_json(edit["value"], own=project.own))
+        return project.with_network(name, graph_from_json(edit["value"], own=project.own))
+    if name in project.networks:
+        return project.with_network(name, _edit_graph(project.networks[name], op, edit, project.own))
+    return _edit_definition(project, name, lambda graph: _edit_graph(graph, op, edit, project.own))
 
 
-def _edit_graph(graph: Graph, op: str, edit: Edit) -> Graph:
+def _edit_definition(project: Project, place: str, change: Callable[[Graph], Graph]) -> Project:
+    """The project with the inside of an own block changed; all uses follow.
+
+    Inner blocks whose settings are arguments are unknown here, and are written back as they were read.
+    """
+    name = place.removeprefix(PLACE)
+    if not place.startswith(PLACE) or name not in project.blocks:
+        raise EditError(f"there is no network called {place!r}")
+    definition = project.blocks[name]
+    graph = change(graph_from_json(definition, name, project.own))
+    changed = {**project.blocks, name: {**definition, **graph_to_json(graph)}}
+    return from_json({**to_json(project), "blocks": changed})
+
+
+def _edit_graph(graph: Graph, op: str, edit: Edit, own: Own) -> Graph:
     match op:
         case "add_node":
-            node = node_from_json(edit["node"])
+            node = node_from_json(edit["node"], own=own)
             if node.id in graph.ids():
                 raise EditError(f"there is already a node called {node.id!r}")
             return graph.with_node(node)
@@ -90,7 +112,7 @@ def _edit_graph(graph: Graph, op: str, edit: Edit) -> Graph:
         case "remove_node":
             return graph.without_node(node.id)
         case "replace_node":
-            new = node_from_json(edit["node"])
+            new = node_from_json(edit["node"], own=own)
             return graph.renamed(node.id, new.id).with_node(new)
         case "rename_node":
             if edit["to"] in graph.ids():
@@ -99,7 +121,7 @@ def _edit_graph(graph: Graph, op: str, edit: Edit) -> Graph:
         case "set":
             plain = node_to_json(node)
             settings = {**plain["settings"], edit["setting"]: edit["value"]}
-            return graph.with_node(dataclasses.replace(node, block=block_from_json(plain["block"], settings)))
+            return graph.with_node(dataclasses.replace(node, block=block_from_json(plain["block"], settings, own)))
         case "move_node":
             x, y = edit["position"]
             return graph.with_node(dataclasses.replace(node, position=(float(x), float(y))))

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import blocks
-from blocks.base import SettingError
+from blocks.base import Block, SettingError
 from builder.graph import Edge, Graph, Node, UnknownBlock
 
 MAX_NODES = 20_000
 MAX_NAME = 200
+
+Own = Mapping[str, type[Block] | str]
+"""The blocks a project has of its own: classes, and for what cannot be used the sentence why."""
+NONE: Own = {}
 
 
 class ProjectError(ValueError):
@@ -43,13 +48,13 @@ def node_to_json(node: Node) -> dict[str, Any]:
     }
 
 
-def graph_from_json(data: Any, where: str = "network") -> Graph:
-    """One network from JSON; raises ProjectError as `from_json` does."""
+def graph_from_json(data: Any, where: str = "network", own: Own = NONE) -> Graph:
+    """One network from JSON; `own` are the project's own blocks. Raises ProjectError as `from_json` does."""
     graph = object_of(data, where)
     listed = list_of(graph.get("nodes"), f"{where}.nodes")
     if len(listed) > MAX_NODES:
         raise ProjectError(f"{where} has {len(listed):,} blocks; Layerloom opens at most {MAX_NODES:,}.")
-    nodes = [node_from_json(n, f"{where}.nodes[{i}]") for i, n in enumerate(listed)]
+    nodes = [node_from_json(n, f"{where}.nodes[{i}]", own) for i, n in enumerate(listed)]
     edges = []
     for i, item in enumerate(list_of(graph.get("edges"), f"{where}.edges")):
         edge = object_of(item, f"{where}.edges[{i}]")
@@ -63,11 +68,11 @@ def graph_from_json(data: Any, where: str = "network") -> Graph:
     return Graph(tuple(nodes), tuple(dict.fromkeys(edges)))
 
 
-def node_from_json(data: Any, where: str = "node") -> Node:
+def node_from_json(data: Any, where: str = "node", own: Own = NONE) -> Node:
     """One node from JSON; raises ProjectError as `from_json` does."""
     node = object_of(data, where)
     block = block_from_json(
-        name_of(node.get("block"), f"{where}.block"), object_of(node.get("settings", {}), f"{where}.settings")
+        name_of(node.get("block"), f"{where}.block"), object_of(node.get("settings", {}), f"{where}.settings"), own
     )
     position = list_of(node.get("position", [0, 0]), f"{where}.position")
     if len(position) != 2 or not all(_finite(p) for p in position):
@@ -83,9 +88,11 @@ def node_from_json(data: Any, where: str = "node") -> Node:
     )
 
 
-def block_from_json(name: str, settings: dict[str, Any]) -> Any:
+def block_from_json(name: str, settings: dict[str, Any], own: Own = NONE) -> Any:
     """The block `name` with these settings, or an UnknownBlock that says what does not fit."""
-    cls = blocks.catalogue().get(name)
+    cls = blocks.catalogue().get(name) or own.get(name)
+    if isinstance(cls, str):
+        return UnknownBlock(name, settings, cls)
     if cls is None:
         return UnknownBlock(name, settings, f"There is no block called {short(name)} in this version.")
     try:

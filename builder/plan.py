@@ -18,7 +18,7 @@ from blocks import modules
 from blocks.base import Block, Call, Shape
 from builder import forward, names, structure
 from builder.graph import Graph, UnknownBlock
-from builder.layers import Layer, staged
+from builder.layers import SEQUENTIAL, Layer, staged
 from builder.project import Project
 from builder.shapes import Inferred, Inner, infer, module_class
 from builder.structure import is_input, is_output, wiring
@@ -143,7 +143,17 @@ class _Body:
     steps: list[_Step]
     outputs: tuple[str, ...]
     shapes: dict[str, Shape]
-    call: Call | None = None
+    chain: bool = False
+    _call: Call | None = None
+
+    @property
+    def call(self) -> Call | None:
+        """How it is made: of its class, or, where it is a row of others, a SEQUENTIAL of these."""
+        return Call(SEQUENTIAL, *(step.call for step in self.steps)) if self.chain else self._call
+
+    @call.setter
+    def call(self, value: Call) -> None:
+        self._call = value
 
 
 def _network(graph: Graph) -> _Body:
@@ -178,7 +188,9 @@ def _composite(block: Block, inferred: Inferred, shapes: tuple[Shape, ...]) -> _
     template = block.template(*shapes)
     assert template is not None
     ports = tuple(port.name for port in block.ports())
-    return _body(block, ports, inferred.inner, (template.result,), dict(zip(ports, shapes)))
+    body = _body(block, ports, inferred.inner, (template.result,), dict(zip(ports, shapes)))
+    body.chain = template.chain
+    return body
 
 
 def _body(
@@ -216,9 +228,10 @@ def _collect(body: _Body, groups: dict[Hashable, list[_Body]]) -> Hashable:
             shape: Hashable = _structure(step.call)
         else:
             shape = _collect(step.inner, groups)
-            groups.setdefault(shape, []).append(step.inner)
+            if not step.inner.chain:
+                groups.setdefault(shape, []).append(step.inner)
         parts.append((step.id, step.sources, shape))
-    return (type(body.block), body.inputs, tuple(parts), body.outputs)
+    return (type(body.block), body.chain, body.inputs, tuple(parts), body.outputs)
 
 
 def _structure(value: Any) -> Hashable:

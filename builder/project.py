@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import tempfile
@@ -10,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from builder.definition import vocabulary
 from builder.graph import Graph
 from builder.graph_file import (
     MAX_NAME,
     MAX_NODES,
+    Own,
     ProjectError,
     block_from_json,
     graph_from_json,
@@ -76,6 +79,11 @@ class Project:
     optimizer: dict[str, Choice] = field(default_factory=lambda: {"network": Choice("Adam")}, hash=False)
     training: dict[str, Any] = field(default_factory=dict, hash=False)
 
+    @functools.cached_property
+    def own(self) -> Own:
+        """The blocks that the project's file defines itself, by name (see `builder.definition`)."""
+        return vocabulary(self.blocks)
+
     def replace(self, **changes: Any) -> Project:
         """A copy with some parts replaced."""
         return dataclasses.replace(self, **changes)
@@ -125,8 +133,15 @@ def from_json(data: Any) -> Project:
                 "Please update Layerloom to open it."
             )
         raise ProjectError(f"The file has no known format number ({short(version)}); it is no Layerloom project.")
+    own_blocks = object_of(root.get("blocks", {}), "blocks")
+    if (
+        sum(len(d["nodes"]) for d in own_blocks.values() if isinstance(d, dict) and isinstance(d.get("nodes"), list))
+        > MAX_NODES
+    ):
+        raise ProjectError(f"The file's own blocks hold more than {MAX_NODES:,} blocks, the most Layerloom opens.")
+    own = vocabulary(own_blocks)
     networks = {
-        name_of(key, "a network's name"): graph_from_json(value, f"networks.{short(key)}")
+        name_of(key, "a network's name"): graph_from_json(value, f"networks.{short(key)}", own)
         for key, value in object_of(root.get("networks"), "networks").items()
     }
     if not networks:
@@ -137,7 +152,7 @@ def from_json(data: Any) -> Project:
     return Project(
         name=name_of(root.get("name", "untitled"), "name"),
         networks=networks,
-        blocks=object_of(root.get("blocks", {}), "blocks"),
+        blocks=own_blocks,
         data=_choice(root.get("data"), "data"),
         task=_choice(root.get("task"), "task"),
         loss=_choice(root.get("loss"), "loss"),

@@ -19,7 +19,7 @@ from blocks import modules
 from blocks.base import Call
 from builder import names
 from builder.forward import Name, Statement
-from builder.layers import Layer
+from builder.layers import SEQUENTIAL, Layer
 from builder.plan import Class, Plan, plan
 from builder.project import Project
 
@@ -87,6 +87,12 @@ def _places(
             yield node + id, path + place, numbers[name][id]
             if part.call.target in planned.classes:
                 yield from _places(planned, numbers, part.call.target, f"{node}{id}.", f"{path}{place}.")
+            elif part.call.target == SEQUENTIAL:
+                for number, item in enumerate(part.call.args):
+                    if item.target in planned.classes:
+                        inner, at = f"{node}{id}.{number}", f"{path}{place}.{number}"
+                        yield inner, at, numbers[name][id]
+                        yield from _places(planned, numbers, item.target, f"{inner}.", f"{at}.")
 
 
 # --- the head ------------------------------------------------------------------------------------
@@ -242,6 +248,8 @@ def render(value: Any) -> str:
         return quoted if '"' in value else f'"{quoted[1:-1]}"'
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
+    if isinstance(value, _Copies):
+        return f"*({render(value.call)} for _ in range({value.count}))"
     if value is None or isinstance(value, (bool, int, float, Name)):
         return repr(value)
     raise TypeError(f"{value!r} cannot be an argument of a module in generated code")
@@ -263,7 +271,26 @@ def _positional(name: str, planned: Plan) -> int:
 
 
 def _styled(call: Call, styles: dict[str, int]) -> Call:
+    if call.target == SEQUENTIAL:
+        return Call(SEQUENTIAL, *_rows([_styled(item, styles) for item in call.args]))
     if call.target not in styles:
         return call
     items, count = list(call.kwargs.items()), styles[call.target]
     return Call(call.target, *(value for _, value in items[:count]), **dict(items[count:]))
+
+
+@dataclass(frozen=True)
+class _Copies:
+    """So many equal modules in a row: ``*(Block(64) for _ in range(4))``."""
+
+    call: Call
+    count: int
+
+
+def _rows(items: list[Call]) -> list[Call | _Copies]:
+    """The modules of a row, with runs of equal ones taken together."""
+    found: list[Call | _Copies] = []
+    for item, run in itertools.groupby(items):
+        equal = list(run)
+        found += [_Copies(item, len(equal))] if len(equal) >= REPEATED else equal
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import os
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blocks.base import Block, BlockError, Port, SettingError, Shape
-from builder import data, fixes, optimizers, structure, tasks
+from builder import data, definition, fixes, optimizers, structure, tasks
 from builder.data.base import Dataset
 from builder.graph import Graph, Node, UnknownBlock
 from builder.problems import Problem
@@ -53,6 +54,8 @@ class Report:
     flops: dict[str, int] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
     nodes: dict[str, dict[str, NodeReport]] = field(default_factory=dict)
+    insides: dict[str, dict[str, NodeReport]] = field(default_factory=dict)
+    """The insides of the project's own blocks, with the usual values of their arguments, by the block's name."""
 
     @property
     def ok(self) -> bool:
@@ -99,6 +102,7 @@ def inspect(project: Project) -> Report:
         _mark(name, graph, wires, known, problems)
     if parts.task is not None:
         problems.extend(_slots(project, parts.task))
+    problems.extend(_insides(project, report))
     report.problems = tuple(problems)
     return report
 
@@ -233,6 +237,26 @@ def _holds(node: Node, block: Block, port: Port, source: Node) -> None:
         raise BlockError(message, "tokens", port.name)
     if port.holds == "tokens" and is_input(source):
         block.check_vocabulary(given.to_settings()["vocabulary"])
+
+
+def _insides(project: Project, report: Report) -> Iterator[Problem]:
+    """What is wrong inside own blocks, as warnings: where one is used, the use has the error."""
+    for name, raw in project.blocks.items():
+        place, refused = definition.PLACE + name, project.own[name]
+        graph = definition.opened(raw, project.own)
+        found: list[Problem] = []
+        if graph is not None:
+            wires = structure.wiring(graph.ids(), graph.edges)
+            found.extend(structure.problems(place, graph, wires))
+            report.insides[name] = _shapes(place, graph, wires, found)
+            _mark(place, graph, wires, report.insides[name], found)
+        for problem in found:
+            yield dataclasses.replace(problem, severity="warning")
+        if isinstance(refused, str) and not found:
+            yield Problem(place, None, None, "own-block", "warning", refused)
+        for argument in definition.unused_arguments(raw):
+            message = f"The setting {argument} of the block {name} does nothing: no block inside takes it. Remove it."
+            yield Problem(place, None, None, "unused-argument", "warning", message)
 
 
 # --- against the task ----------------------------------------------------------------------------

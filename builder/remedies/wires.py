@@ -83,8 +83,8 @@ def name(scene: Scene) -> Iterator[Candidate]:
 def unknown(scene: Scene) -> Iterator[Candidate]:
     block = scene.node.block
     assert isinstance(block, UnknownBlock)
-    cls = blocks.catalogue().get(block.name)
-    if cls is not None:
+    cls = blocks.catalogue().get(block.name) or scene.project.own.get(block.name)
+    if isinstance(cls, type):
         node = dataclasses.replace(scene.node, block=cls.from_settings(valid(cls, block.settings)))
         changes = [scene.edit("replace_node", id=node.id, node=node_to_json(node))]
         yield "Use the usual value", changes
