@@ -337,6 +337,16 @@ def test_a_task_from_outside_trains(registered: None, tmp_path: Path) -> None:
     assert abs(bias.item()) < 0.1
 
 
+def test_charts_are_the_loss_and_the_first_metric_unless_a_task_says_otherwise() -> None:
+    assert [(c.title, c.names) for c in Classification.drawn()] == [
+        ("Loss", ("loss/loss",)),
+        ("Accuracy", ("metric/accuracy",)),
+    ]
+    own = (tasks.Chart("Both", ("loss/a", "loss/b")),)
+    assert type("Own", (Task,), {"name": "own", "charts": own}).drawn() == own
+    assert type("Bare", (Task,), {"name": "bare"}).drawn() == (tasks.Chart("Loss", ("loss/loss",), 1.1),)
+
+
 def test_check_reports_a_loss_that_does_not_fit() -> None:
     made = builder.templates.load("mlp")
     loss = Choice("cross_entropy", {"class_weights": "custom", "custom_weights": [1.0] * 11})

@@ -11,9 +11,9 @@ import importlib
 import inspect
 import pkgutil
 
-from builder.tasks.base import Look, Loss, Metric, Task
+from builder.tasks.base import Chart, Look, Loss, Metric, Task
 
-__all__ = ["Look", "Loss", "Metric", "Task", "find", "find_loss", "names", "register"]
+__all__ = ["Chart", "Look", "Loss", "Metric", "Task", "find", "find_loss", "names", "register"]
 
 _registered: dict[str, type[Task]] = {}
 

@@ -36,6 +36,15 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Chart:
+    """Curves over the steps in one picture: `names` are ``"loss/NAME"`` or ``"metric/NAME"``, alike in scale."""
+
+    title: str
+    names: tuple[str, ...]
+    width: float = 1.0
+
+
+@dataclass(frozen=True)
 class Look:
     """Something a task gives to look at after every validation, and while it trains.
 
@@ -77,6 +86,8 @@ class Task(Declared):
     helpers: ClassVar[tuple[Callable[..., Any], ...]] = ()
     looks: ClassVar[tuple[Look, ...]] = ()
     """What there is to look at, the most telling first."""
+    charts: ClassVar[tuple[Chart, ...]] = ()
+    """The curves to draw; the loss and the first metric unless told."""
     live: ClassVar[int] = 0
     """How many of the first validation samples `results` follows while training, besides the validations."""
     score: ClassVar[Score | None] = None
@@ -86,6 +97,17 @@ class Task(Declared):
     joined along their first dimension, and ``score(rows, settings)`` makes metrics of them (mean
     intersection over union from the counts of each batch, mean average precision from all boxes).
     """
+
+    @classmethod
+    def drawn(cls) -> tuple[Chart, ...]:
+        """The curves to draw: `charts`, or the loss and the first metric."""
+        usual = Chart("Loss", ("loss/loss",), 1.1)
+        return cls.charts or (usual, *(Chart(m.label.capitalize(), (f"metric/{m.name}",)) for m in cls.metrics[:1]))
+
+    @classmethod
+    def metric(cls, name: str) -> Metric | None:
+        """The metric of this name; None if it has none."""
+        return next((m for m in cls.metrics if m.name == name), None)
 
     def inputs(self, dataset: Dataset, slot: str) -> tuple[tuple[str, Field], ...]:
         """The fields fed to this slot's input nodes, in their file order."""

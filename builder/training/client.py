@@ -190,6 +190,11 @@ def command(folder: str | os.PathLike[str], name: str, wait: float = 0.0) -> boo
     return control.send(Path(folder), {"op": name}, wait)
 
 
+def step(folder: str | os.PathLike[str], slot: str | None = None, wait: float = 0.0) -> bool:
+    """Train one batch and pause; with `slot`, only this network's optimizer makes its steps. Raises ControlError."""
+    return control.send(Path(folder), {"op": "step"} if slot is None else {"op": "step", "slot": slot}, wait)
+
+
 def set_learning_rate(folder: str | os.PathLike[str], value: float, slot: str | None = None, wait: float = 0.0) -> bool:
     """Set the learning rate of one network's optimizer, or of all (None), from the next step on."""
     if not 0 <= value < float("inf"):

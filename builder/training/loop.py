@@ -82,6 +82,7 @@ class Loop:
         self.best_epoch: int | None = None
         self.best: dict[str, dict[str, Tensor]] | None = None
         self.tested = False
+        self.only: str | None = None  # the one network that learns from the next step; None for all
         self._shuffle()
 
     def _optimizer(self, slot: str, settings: dict[str, Any]) -> torch.optim.Optimizer:
@@ -138,8 +139,8 @@ class Loop:
         return {"step": self.step, "epoch": self.epoch + 1, "losses": losses, "metrics": metrics}
 
     def _optimize(self, loss: Tensor, slot: str) -> None:
-        """One step of the slot's optimizer down this loss; none when the loss is not finite."""
-        if not math.isfinite(loss.item()):
+        """One step of the slot's optimizer down this loss; none when the loss is not finite or another learns alone."""
+        if self.only not in (None, slot) or not math.isfinite(loss.item()):
             return
         optimizer = self.optimizers[slot]
         optimizer.zero_grad()

@@ -49,8 +49,8 @@ class Session:
         self.reporter = Reporter(folder, self.state, self.receiver)
         self.terminated = False
         self.paused = False
-        self.allowance = 0
-        """How many more steps to make before pausing; 0 for no limit."""
+        self.allowed: list[str | None] = []
+        """The steps to make before pausing, each of all networks (None) or of one; empty for no limit."""
         self.unshown: snapshot.Snapshot | None = None
         self.results_due = 0.0
         self.checkpoint_due = 0.0
@@ -181,9 +181,9 @@ class Session:
                 self._evaluated(record)
             else:
                 self._stepped(record)
-                if self.allowance:
-                    self.allowance -= 1
-                    self.paused = not self.allowance
+                if self.allowed:
+                    self._allow(self.allowed[1:])
+                    self.paused = not self.allowed
             if receiver.waiting() or self.terminated:
                 self._obey()
             if prober is not None and prober.maybe(state.step, state.epoch):
@@ -195,6 +195,11 @@ class Session:
                 self.save()
             if self.paused:
                 self._rest()
+
+    def _allow(self, steps: list[str | None]) -> None:
+        """Make only these steps before pausing."""
+        self.allowed = steps
+        self.loop.only = steps[0] if steps else None
 
     def _stepped(self, record: dict[str, Any]) -> None:
         state = self.state
@@ -279,12 +284,18 @@ class Session:
         op, note = command.get("op"), ""
         match op:
             case "pause":
-                self.paused, self.allowance = True, 0
+                self.paused = True
+                self._allow([])
             case "resume":
-                self.paused, self.allowance = False, 0
-            case "step":
                 self.paused = False
-                self.allowance += 1
+                self._allow([])
+            case "step":
+                slot = command.get("slot")
+                if slot is not None and slot not in self.loop.optimizers:
+                    return False
+                self.paused = False
+                self._allow([*self.allowed, slot])
+                note = slot or ""
             case "stop":
                 pass
             case "learning_rate":

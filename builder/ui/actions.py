@@ -74,6 +74,14 @@ def _command(name: str) -> Callable[[], None]:
     return give
 
 
+def step(slot: str | None = None) -> None:
+    """Train one batch and pause; only this network learns from it, if one is named."""
+    _writable()
+    run = state.run()
+    if run is not None:
+        client.step(run.folder, slot)
+
+
 def set_lr(value: float) -> None:
     """Change the learning rate of the running training."""
     _writable()
@@ -161,7 +169,7 @@ _ACTIONS: dict[str, Callable[..., None]] = {
     "continue": go_on,
     "pause": _command("pause"),
     "resume": _command("resume"),
-    "step": _command("step"),
+    "step": step,
     "stop": _command("stop"),
     "set_lr": set_lr,
     "open_template": open_template,

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from builder import tasks
+from builder.tasks import Chart, Task
 from builder.training.run import LIVE, Run, State
 from builder.ui import state
 from builder.ui.chart import chart, line
@@ -103,14 +104,18 @@ def _value(value: Any) -> str:
 def _score(now: State) -> str:
     if now.status in LIVE:
         return "training"  # the list is not drawn again at every tick, so it tells nothing that changes
-    metrics = (now.test or now.validation).get("metrics") or {}
+    found = now.test or now.validation
+    metrics = found.get("metrics") or {}
     if metrics:
-        return _percent(next(iter(metrics.values())))
+        name, value = next(iter(metrics.items()))
+        return _number(value, _percent(f"metric/{name}"))
     return now.status
 
 
-def _percent(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else f"{100 * value:.1f} %"
+def _number(value: float | None, percent: bool) -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
 
 
 # --- the curves --------------------------------------------------------------------------------------
@@ -133,24 +138,11 @@ def _curves(id: str) -> None:
     if now.message:
         _message(run, now)
     overlaid = [r for r in state.runs() if r.id in st.session_state.get("overlaid", [])]
-    metric = _metric()
-    left, right = st.columns([1.1, 1], gap="medium")
-    with left:
-        st.markdown(
-            f"**Loss** &ensp; {_latest('train', steps, 'loss/loss')} &ensp; {_latest('validation', validation, 'loss/loss')}"
-        )
-        log = bool(st.session_state.get("log_scale"))
-        _chart(run, now, steps, validation, "loss/loss", overlaid, "loss", log=log)
-    with right:
-        if metric is not None:
-            name, label = metric
-            column = f"metric/{name}"
-            test = (now.test.get("metrics") or {}).get(name)
-            told = "" if test is None else f" &ensp; test **{_percent(test)}**"
-            st.markdown(
-                f"**{label.capitalize()}** &ensp; {_latest('train', steps, column, True)} &ensp; {_latest('validation', validation, column, True)}{told}"
-            )
-            _chart(run, now, steps, validation, column, overlaid, name, percent=True)
+    charts = _charts()
+    for column, drawn in zip(st.columns([c.width for c in charts], gap="medium"), charts, strict=True):
+        with column:
+            _head(drawn, now, steps, validation)
+            _chart(run, now, steps, validation, drawn, overlaid)
 
 
 def _history(run: Run) -> dict[str, Any]:
@@ -186,20 +178,65 @@ def _message(run: Run, now: State) -> None:
         st.button(f"Continue with a learning rate of {rate:g}", on_click=again, type="primary")
 
 
-def _metric() -> tuple[str, str] | None:
+def _task() -> type[Task] | None:
     try:
-        metrics = tasks.find(state.document().project.task.name).metrics
+        return tasks.find(state.document().project.task.name)
     except KeyError:
         return None
-    return (metrics[0].name, metrics[0].label) if metrics else None
 
 
-def _latest(what: str, columns: dict[str, Any], name: str, percent: bool = False) -> str:
+def _charts() -> tuple[Chart, ...]:
+    task = _task()
+    return (Chart("Loss", ("loss/loss",)),) if task is None else task.drawn()
+
+
+def _percent(name: str) -> bool:
+    """Whether a column holds fractions that are shown as percent."""
+    kind, _, short = name.partition("/")
+    task = _task()
+    metric = None if task is None or kind != "metric" else task.metric(short)
+    return metric is not None and metric.unit == "%"
+
+
+def _label(name: str) -> str:
+    """What a column is called for people."""
+    kind, _, short = name.partition("/")
+    task = _task()
+    metric = None if task is None or kind != "metric" else task.metric(short)
+    return short.replace("_", " ") if metric is None else metric.label
+
+
+def _head(drawn: Chart, now: State, steps: dict[str, Any], validation: dict[str, Any]) -> None:
+    """The title of a chart with its latest numbers; of several curves, each in its colour."""
+    if len(drawn.names) > 1:
+        told = [
+            f"<span style='white-space: nowrap'><b style='color: {colour}'>━</b> {_label(name)} <b>{_last(steps, name)}</b></span>"
+            for name, colour in zip(drawn.names, plots.SERIES, strict=False)
+        ]
+        st.html(f"<div class='curve-head'><b>{drawn.title}</b> &ensp; {' &ensp; '.join(told)}</div>")
+        return
+    (name,) = drawn.names
+    kind, _, short = name.partition("/")
+    test = (now.test.get("metrics") or {}).get(short) if kind == "metric" else None
+    told = [_latest("train", steps, name), _latest("validation", validation, name)]
+    if test is not None:
+        told.append(f"test **{_number(test, _percent(name))}**")
+    st.markdown(f"**{drawn.title}** &ensp; " + " &ensp; ".join(told))
+
+
+def _latest(what: str, columns: dict[str, Any], name: str) -> str:
     values = columns.get(name)
     if values is None or not len(values):
         return f"{what} –"
     value = float(np.nanmean(values[-20:])) if what == "train" else float(values[-1])
-    return f"{what} **{_percent(value) if percent else f'{value:.3f}'}**"
+    return f"{what} **{_number(value, _percent(name))}**"
+
+
+def _last(steps: dict[str, Any], name: str) -> str:
+    values = steps.get(name)
+    if values is None or not np.isfinite(values[-20:]).any():
+        return "–"
+    return _number(float(np.nanmean(values[-20:])), _percent(name))
 
 
 def _axis(columns: dict[str, Any], now: State) -> Any:
@@ -211,27 +248,26 @@ def _axis(columns: dict[str, Any], now: State) -> Any:
 
 
 def _chart(
-    run: Run,
-    now: State,
-    steps: dict[str, Any],
-    validation: dict[str, Any],
-    column: str,
-    overlaid: list[Run],
-    key: str,
-    log: bool = False,
-    percent: bool = False,
+    run: Run, now: State, steps: dict[str, Any], validation: dict[str, Any], drawn: Chart, overlaid: list[Run]
 ) -> None:
     amount = float(st.session_state.get("smoothing", 0.9))
+    many = len(drawn.names) > 1
+    first = drawn.names[0]
     lines: list[dict[str, Any]] = []
     for other, colour in zip(overlaid, plots.EARLIER, strict=False):
-        lines += _lines(other, other.state, _history(other), other.validation(), column, amount, colour)
-    lines += _lines(run, now, steps, validation, column, amount)
+        lines += _lines(other, other.state, _history(other), other.validation(), first, amount, colour)
+    for name, own in zip(drawn.names, plots.SERIES if many else (None,), strict=False):
+        label = f"{run.name}: {_label(name)}" if many else run.name
+        lines += _lines(run, now, steps, validation, name, amount, own, label)
     level = None
-    if column == "loss/loss" and now.expected_loss and now.first_loss is not None and math.isfinite(now.first_loss):
+    main = f"loss/{next(iter(now.losses), 'loss')}"
+    if main in drawn.names and now.expected_loss and now.first_loss is not None and math.isfinite(now.first_loss):
         near = abs(now.first_loss - now.expected_loss) < 0.25 * now.expected_loss
         sign = "✓" if near else "– far off; look at the last layer and its scale"
         level = (now.expected_loss, f"expected at the start {now.expected_loss:.3f}, yours {now.first_loss:.3f} {sign}")
     by_epoch = st.session_state.get("by_epoch", True)
+    kind, _, short = first.partition("/")
+    key = drawn.title.lower() if many else short
     chart(
         key,
         lines,
@@ -239,8 +275,8 @@ def _chart(
         title="epoch" if by_epoch else "step",
         range=(0.0, max(_end(each, by_epoch) for each in (now, *(other.state for other in overlaid)))),
         height=HEIGHT,
-        log=log,
-        percent=percent,
+        log=kind == "loss" and bool(st.session_state.get("log_scale")),
+        percent=_percent(first),
         level=level,
     )
 
@@ -265,16 +301,18 @@ def _lines(
     column: str,
     amount: float,
     colour: str | None = None,
+    label: str = "",
 ) -> list[dict[str, Any]]:
-    """Training, its single steps (of the run that is looked at) and validation; `colour` marks an earlier run."""
+    """Training, its single steps (of a curve that stands alone) and validation; `colour` marks one of several."""
+    label = label or run.name
     found = []
     if column in steps and len(steps[column]):
         x, y = _axis(steps, now), steps[column]
         if colour is None:
             found.append(line(*plots.thinned(x, y), "each"))
         mean = plots.thinned(x, plots.smoothed(y, amount))
-        found.append(line(*mean, "train" if colour is None else "earlier", f"{run.name}, training", colour))
+        found.append(line(*mean, "train" if colour is None else "earlier", f"{label}, training", colour))
     if column in validation and len(validation[column]):
         look, dots = ("held-out", 3.0) if colour is None else ("earlier-held-out", 1.5)
-        found.append(line(_axis(validation, now), validation[column], look, f"{run.name}, validation", colour, dots))
+        found.append(line(_axis(validation, now), validation[column], look, f"{label}, validation", colour, dots))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,30 @@ def run_json(run: Run | None, state: State | None) -> Json:
     if run is None or state is None:
         return {"id": None, "status": "none"}
     told = state.to_json()
-    names = ("status", "epoch", "epochs", "step", "steps", "seconds_left", "message", "lr", "losses", "metrics")
+    names = ("status", "epoch", "epochs", "step", "steps", "seconds_left", "message", "lr", "losses")
     metrics = (state.test or state.validation).get("metrics") or state.metrics
-    return {"id": run.id, **{name: told[name] for name in names}, "metrics": {k: float(v) for k, v in metrics.items()}}
+    score = next((_score(run, name, value) for name, value in metrics.items()), "")
+    return {"id": run.id, **{name: told[name] for name in names}, "score": score, "slots": _slots(run)}
+
+
+def _slots(run: Run) -> list[str]:
+    """The networks of the run's task, where there are several."""
+    try:
+        slots = tasks.find(run.project_json()["task"]["name"]).slots
+    except (KeyError, TypeError):
+        return []
+    return list(slots) if len(slots) > 1 else []
+
+
+def _score(run: Run, name: str, value: float) -> str:
+    """The run's first metric, as people read it."""
+    try:
+        metric = tasks.find(run.project_json()["task"]["name"]).metric(name)
+    except (KeyError, TypeError):
+        return ""
+    if metric is None or not math.isfinite(value):
+        return ""
+    return f"{100 * value:.1f}%" if metric.unit == "%" else f"{metric.label} {value:.3f}"
 
 
 def belongs(run: Run, project: Project) -> bool:

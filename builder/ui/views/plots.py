@@ -11,6 +11,8 @@ Array = np.ndarray[Any, Any]
 
 BLUE, ORANGE, GREY, GREEN, TEAL = "#4a68e8", "#c2581a", "#9aa3b2", "#2f855a", "#2a8c99"
 EARLIER = ("#a47bd1", "#4f9e86", "#bd9140", "#c77a9b", "#7f93a8")
+SERIES = (BLUE, ORANGE, GREEN, "#8a4fd0", TEAL, "#b83268")
+"""Colours of curves that belong together."""
 MAX_POINTS = 600
 CONFIG = {"displayModeBar": False, "doubleClick": "reset"}
 

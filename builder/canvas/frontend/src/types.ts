@@ -215,7 +215,10 @@ export interface RunState {
   message?: string | null;
   lr?: number | null;
   losses?: Record<string, number>;
-  metrics?: Record<string, number>;
+  /** The first metric, as people read it. */
+  score?: string;
+  /** The networks that can be stepped alone, where there are several. */
+  slots?: string[];
 }
 
 export interface FeedData {

@@ -32,15 +32,12 @@ function Ready({ run }: { run: RunState }): ReactElement {
   );
 }
 
-const METRICS = ["accuracy", "validation accuracy", "val_accuracy"];
-
 function RunStatus({ run, ok, known }: { run: RunState; ok: boolean; known: boolean }): ReactElement | null {
   if (run.status === "failed" || run.status === "lost")
     return <span className="run-status is-error clip" title={run.message ?? undefined} data-testid="run-status"><Icon name="error" size={13} /> <span className="clip">{run.message || (run.status === "lost" ? "The run was interrupted" : "Training failed")}</span></span>;
   if (run.status === "done" || run.status === "stopped") {
-    const metric = METRICS.map((m) => run.metrics?.[m]).find((v) => v !== undefined);
     const epochs = run.epoch ?? run.epochs;
-    const text = run.message || `${run.status === "done" ? "Trained" : "Stopped after"} ${epochs ?? ""} ${epochs === 1 ? "epoch" : "epochs"}${metric !== undefined ? `, ${(100 * metric).toFixed(1)}%` : ""}`;
+    const text = run.message || `${run.status === "done" ? "Trained" : "Stopped after"} ${epochs ?? ""} ${epochs === 1 ? "epoch" : "epochs"}${run.score ? `, ${run.score}` : ""}`;
     return <span className={`run-status ${run.status === "done" ? "is-done" : ""}`} title={text} data-testid="run-status"><Icon name={run.status === "done" ? "check" : "stop"} size={13} /> <span className="clip">{text}</span></span>;
   }
   if (!known || !ok) return null;
@@ -62,6 +59,9 @@ function Running({ run }: { run: RunState }): ReactElement {
           <button type="button" className="icon-button framed" disabled={readOnly || starting} data-testid="pause" aria-label="Pause" title="Pause" onClick={act("pause")}><Icon name="pause" /></button>
         )}
         <button type="button" className="icon-button framed" disabled={readOnly || starting} data-testid="step" aria-label="One step" title="Train one batch, then pause" onClick={act("step")}><Icon name="step" /></button>
+        {(run.slots ?? []).map((slot) => (
+          <button key={slot} type="button" className="icon-button framed step-slot" disabled={readOnly || starting} data-testid={`step-${slot}`} aria-label={`One step of the ${slot} alone`} title={`Train only the ${slot} on one batch, then pause`} onClick={() => app.sync.action("step", { slot })}><Icon name="step" size={11} /><b>{slot[0]?.toUpperCase()}</b></button>
+        ))}
         <button type="button" className="icon-button framed" disabled={readOnly} data-testid="stop" aria-label="Stop" title="Stop" onClick={act("stop")}><Icon name="stop" /></button>
       </span>
       <LearningRate value={run.lr ?? null} disabled={readOnly || starting} />
