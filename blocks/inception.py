@@ -1,13 +1,15 @@
-"""Inception: convolutions of several sizes side by side."""
+"""Inception: convolutions of several sizes side by side, and the heads that help such a deep network learn."""
 
 from __future__ import annotations
 
 from blocks.activation import ReLU
 from blocks.base import Block, Example, Port, Shape, Subgraph, setting
 from blocks.convolution import Conv2d
+from blocks.dense import Dropout, Linear
 from blocks.merging import Concatenate
 from blocks.normalization import BatchNorm2d
-from blocks.pooling import MaxPool2d
+from blocks.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from blocks.reshape import Flatten
 
 
 class BasicConv2d(Block):
@@ -94,3 +96,43 @@ class Inception(Block):
 
     def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
         return f"{self.ch1x1} + {self.ch3x3} + {self.ch5x5} + {self.pool_proj} = {output[0]} channels"
+
+
+class AuxiliaryHead(Block):
+    """A small classifier on features from the middle of a network."""
+
+    label, category, stem = "AuxiliaryHead", "composite", "aux"
+    help = (
+        "A small classifier halfway up: with an Output of its own it adds its loss, so that early layers learn sooner."
+    )
+    formula = "fc(dropout(relu(fc(relu(conv1×1(pool(x)))))))"
+    source = "Szegedy et al. 2015, Going deeper with convolutions, section 5"
+    inputs = (Port("in", rank=3),)
+    stochastic = True
+    out_features: int = setting(1000, min=1, max=1_000_000, help="how many numbers come out: one per class")
+    channels: int = setting(128, min=1, max=100_000, help="channels of the 1×1 convolution")
+    hidden_features: int = setting(1024, min=1, max=1_000_000, help="numbers between the two dense layers")
+    p: float = setting(0.7, min=0.0, max=1.0, label="dropout", help="share of numbers dropped before the last layer")
+    adaptive: bool = setting(
+        True, help="pools to 4×4 whatever comes in, as torchvision does; else 5×5 windows at stride 3, as in the paper"
+    )
+    batch_norm: bool = setting(True, help="normalizes after the convolution, which then has no bias")
+    examples = (
+        # 512·128 + 2·128, 2048·1024 + 1024, 1024·1000 + 1000.
+        Example({}, ((512, 14, 14),), (1000,), 65_792 + 2_098_176 + 1_025_000),
+        Example({"adaptive": False, "batch_norm": False}, ((528, 14, 14),), (1000,), 67_712 + 2_098_176 + 1_025_000),
+        Example({"channels": 2, "hidden_features": 3, "out_features": 4}, ((5, 6, 6),), (4,), 14 + 99 + 16),
+    )
+
+    def template(self, *shapes: Shape) -> Subgraph:
+        g = Subgraph()
+        pool = AdaptiveAvgPool2d(output_size=4) if self.adaptive else AvgPool2d(kernel_size=5, stride=3)
+        convolution = Conv2d(out_channels=self.channels, kernel_size=1, bias=not self.batch_norm)
+        h = g.add("conv", convolution, g.add("pool", pool, "in"))
+        if self.batch_norm:
+            h = g.add("bn", BatchNorm2d(eps=0.001), h)
+        h = g.add("flatten", Flatten(), g.add("relu", ReLU(), h))
+        h = g.add("fc1", Linear(out_features=self.hidden_features), h)
+        h = g.add("dropout", Dropout(p=self.p), g.add("fc_relu", ReLU(), h))
+        g.add("fc2", Linear(out_features=self.out_features), h)
+        return g

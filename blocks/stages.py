@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blocks.activation import ReLU, Sigmoid
+from blocks.activation import LeakyReLU, ReLU, Sigmoid
 from blocks.base import Block, BlockError, Example, Port, Shape, Subgraph, setting
 from blocks.convolution import Conv2d
 from blocks.merging import Concatenate, Multiply
@@ -40,6 +40,52 @@ class VGGStage(Block):
         g, h = Subgraph(), "in"
         for i in range(1, self.convolutions + 1):
             h = _conv_relu(g, str(i), self.out_channels, h, 1, self.batch_norm)
+        if self.pool:
+            g.add("pool", MaxPool2d(), h)
+        return g
+
+
+class DarknetStage(Block):
+    """Pairs of a 1×1 and a 3×3 convolution, then max pooling."""
+
+    label, category, stem = "DarknetStage", "composite", "stage"
+    help = "Pairs of convolutions: 1×1 shrinks the channels, so that the 3×3 after it stays cheap; then pooling."
+    formula = "n × leaky(conv3×3(leaky(conv1×1(x)))), then max 2×2"
+    source = "Redmon et al. 2016, You only look once, figure 3"
+    inputs = (Port("in", rank=3),)
+    out_channels: int = setting(512, min=1, max=100_000, help="channels of every 3×3 convolution")
+    reduce_channels: int = setting(256, min=1, max=100_000, help="channels of every 1×1 convolution")
+    pairs: int = setting(1, min=1, max=16, help="how many pairs")
+    batch_norm: bool = setting(False, help="normalizes after every convolution, as later versions do")
+    pool: bool = setting(True, help="halves the picture at the end")
+    examples = (
+        # 192·128 + 128, 128·256·9 + 256, 256·256 + 256, 256·512·9 + 512.
+        Example(
+            {"out_channels": 256, "reduce_channels": 128, "pool": False},
+            ((192, 56, 56),),
+            (256, 56, 56),
+            24_704 + 295_168,
+        ),
+        Example({}, ((256, 56, 56),), (512, 28, 28), 65_792 + 1_180_160),
+        Example(
+            {"out_channels": 4, "reduce_channels": 2, "pairs": 2, "batch_norm": True},
+            ((4, 6, 6),),
+            (4, 3, 3),
+            2 * (8 + 4 + 72 + 8),
+        ),
+    )
+
+    def template(self, *shapes: Shape) -> Subgraph:
+        g, h = Subgraph(), "in"
+        for i in range(1, 2 * self.pairs + 1):
+            channels, kernel = (self.reduce_channels, 1) if i % 2 else (self.out_channels, 3)
+            convolution = Conv2d(
+                out_channels=channels, kernel_size=kernel, padding=kernel // 2, bias=not self.batch_norm
+            )
+            h = g.add(f"conv{i}", convolution, h)
+            if self.batch_norm:
+                h = g.add(f"bn{i}", BatchNorm2d(), h)
+            h = g.add(f"act{i}", LeakyReLU(negative_slope=0.1), h)
         if self.pool:
             g.add("pool", MaxPool2d(), h)
         return g

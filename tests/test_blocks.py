@@ -107,7 +107,7 @@ CONTRACT = (
     "PReLU ELU GELU SiLU Softmax LogSoftmax Hardswish Add Concatenate "
     "Multiply Subtract Mean Embedding PositionalEncoding RNN LSTM GRU MultiheadAttention "
     "TransformerEncoder Noise Constant Residual Inception VGGStage DoubleConv DenseBlock SqueezeExcite "
-    "DepthwiseSeparable "
+    "DepthwiseSeparable AuxiliaryHead EncoderStage DecoderStage DarknetStage "
 )
 """Names that project files carry."""
 
@@ -234,6 +234,7 @@ RANDOM: dict[str, tuple[dict[str, Any], Shape]] = {
     "GRU": ({"num_layers": 2, "dropout": 0.5}, (4, 6)),
     "MultiheadAttention": ({"dropout": 0.5}, (8, 8)),
     "TransformerEncoder": ({"dropout": 0.5}, (8, 8)),
+    "AuxiliaryHead": ({}, (4, 6, 6)),
 }
 
 
@@ -472,6 +473,7 @@ REFUSALS: list[tuple[str, dict[str, Any], tuple[Shape, ...], str, tuple[str, ...
     ("Residual", {"shortcut": "zeros", "out_channels": 4}, ((8, 4, 4),), "channels", ("8", "projection")),
     ("Residual", {"shortcut": "identity", "stride": 2}, ((64, 4, 4),), "shortcut", ("stride 2", "projection")),
     ("SqueezeExcite", {}, ((8, 4, 4),), "channels", ("reduction 16", "8 channels", "at most 8")),
+    ("DecoderStage", {}, ((8, 5, 5), (4, 9, 12)), "skip", ("8×5×5", "10×10", "9×12", "before that pooling")),
     ("Constant", {"shape": [1_000_000, 1_000_000]}, ((4,),), "too-large", ("1,000,000,000,000",)),
 ]
 

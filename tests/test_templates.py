@@ -6,13 +6,14 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import builder
 from blocks.base import Shape
 from builder import templates
 from builder.compile import instantiate, write
 from builder.project import dumps, loads
+from builder.shapes import Inner
 from builder.source import generate
 from builder.structure import wiring
 
@@ -30,7 +31,9 @@ PARAMETERS = {
     "vgg11": 132_863_336,
     "vgg16": 138_357_544,
     "googlenet": 6_624_904,
+    "googlenet_aux": 13_004_888,
     "inception_v1": 6_998_552,
+    "inception_v1_aux": 13_378_280,
     "resnet18": 11_689_512,
     "resnet34": 21_797_672,
     "resnet50": 25_557_032,
@@ -96,6 +99,8 @@ SHAPES: dict[str, dict[str, Shape]] = {
     "vgg16": VGG,
     "googlenet": GOOGLENET,
     "inception_v1": GOOGLENET,
+    "googlenet_aux": GOOGLENET | table("aux1 1000, aux2 1000, output 1000, aux1_output 1000, aux2_output 1000"),
+    "inception_v1_aux": GOOGLENET | table("aux1 1000, aux2 1000, output 1000, aux1_output 1000, aux2_output 1000"),
     # He et al. 2016, table 1 and section 4.2.
     "resnet18": RESNET | stages("2222", (56, 28, 14, 7), 64),
     "resnet34": RESNET | stages("3463", (56, 28, 14, 7), 64),
@@ -142,6 +147,80 @@ def test_its_work_is_the_published_one(name: str) -> None:
 def test_its_shapes_are_the_published_ones(name: str) -> None:
     shapes = builder.check(templates.load(name)).shapes["network"]
     assert {id: shapes.get(id) for id in SHAPES[name]} == SHAPES[name]
+
+
+def inside(name: str) -> dict[str, Shape]:
+    """The shape of every layer of a template by its path, composites opened: layer1_0.conv2."""
+    found: dict[str, Shape] = {}
+
+    def open_up(path: str, inner: tuple[Inner, ...]) -> None:
+        for part in inner:
+            found[f"{path}.{part.id}"] = part.inferred.shape
+            open_up(f"{path}.{part.id}", part.inferred.inner)
+
+    for id, node in builder.check(templates.load(name)).nodes["network"].items():
+        assert node.shape is not None
+        found[id] = node.shape
+        open_up(id, node.inner)
+    return found
+
+
+def convolutions(name: str) -> list[Shape]:
+    """The shapes of all convolutions of a template in their order, projections of shortcuts left out."""
+    return [s for path, s in inside(name).items() if "conv" in path.split(".")[-1] and "shortcut" not in path]
+
+
+def repeated(rows: str) -> list[Shape]:
+    """Shapes from rows such as ``"2 64×224"``: twice 64 channels of 224 by 224."""
+    found = []
+    for row in rows.split(","):
+        count, size = row.split()
+        channels, side = map(int, size.split("×"))
+        found += [(channels, side, side)] * int(count)
+    return found
+
+
+CONVOLUTIONS = {
+    "alexnet": repeated("1 64×55, 1 192×27, 1 384×13, 2 256×13"),
+    # Simonyan and Zisserman 2015, table 1, columns A and D.
+    "vgg11": repeated("1 64×224, 1 128×112, 2 256×56, 2 512×28, 2 512×14"),
+    "vgg16": repeated("2 64×224, 2 128×112, 3 256×56, 3 512×28, 3 512×14"),
+    # He et al. 2016, table 1: the first convolution, then blocks of two or three.
+    "resnet18": repeated("1 64×112, 4 64×56, 4 128×28, 4 256×14, 4 512×7"),
+    "resnet34": repeated("1 64×112, 6 64×56, 8 128×28, 12 256×14, 6 512×7"),
+    # torchvision strides in the 3×3 convolution, so a stage's first 1×1 still sees the larger picture.
+    "resnet50": repeated("1 64×112")
+    + repeated("2 64×56, 1 256×56") * 3
+    + repeated("1 128×56, 1 128×28, 1 512×28")
+    + repeated("2 128×28, 1 512×28") * 3
+    + repeated("1 256×28, 1 256×14, 1 1024×14")
+    + repeated("2 256×14, 1 1024×14") * 5
+    + repeated("1 512×14, 1 512×7, 1 2048×7")
+    + repeated("2 512×7, 1 2048×7") * 2,
+    # Section 4.2: 2n layers for each of the sizes 32, 16, 8, with n = 3.
+    "resnet20_cifar": repeated("7 16×32, 6 32×16, 6 64×8"),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_every_convolution_has_the_published_shape(name: str) -> None:
+    assert convolutions(name) == CONVOLUTIONS[name]
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v1", "googlenet_aux", "inception_v1_aux"])
+def test_every_branch_of_every_inception_block_has_the_paper_s_channels(name: str) -> None:
+    shapes = inside(name)
+    for row in INCEPTIONS.strip().splitlines():
+        block, before, one, reduce3, three, reduce5, five, pool = row.split()
+        side = {"3": 28, "4": 14, "5": 7}[block[0]]
+        branches = {"branch1": one, "branch2a": reduce3, "branch2b": three, "branch3a": reduce5, "branch3b": five}
+        for branch, channels in {**branches, "branch4": pool}.items():
+            assert shapes[f"inception{block}.{branch}_conv"] == (int(channels), side, side), (block, branch)
+        assert shapes[f"inception{block}.branch4_pool"] == (int(before), side, side)
+    if name.endswith("_aux"):
+        for head, channels in (("aux1", 512), ("aux2", 528)):
+            assert shapes[f"{head}.pool"] == (channels, 4, 4)
+            assert (shapes[f"{head}.conv"], shapes[f"{head}.fc1"]) == ((128, 4, 4), (1024,))
 
 
 def test_resnets_have_no_other_blocks_than_the_table() -> None:
@@ -205,6 +284,11 @@ def test_its_source_builds_what_the_check_counts(name: str) -> None:
     assert sum(p.numel() for p in network.parameters()) == PARAMETERS[name]
 
 
+def heads(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The answer, and those of auxiliary heads."""
+    return (outputs,) if isinstance(outputs, Tensor) else outputs
+
+
 SMALL = ("mlp", "lenet", "lenet5", "resnet_digits", "lstm_digits", "resnet20_cifar")
 
 
@@ -217,7 +301,8 @@ def test_it_learns_to_tell_two_samples_apart(name: str) -> None:
     torch.manual_seed(0)
     network = builder.compile(project)["network"].train()
     shape = builder.check(project).shapes["network"][project.networks["network"].nodes[0].id]
-    if len(shape) == 3:  # pooling to a fixed size lets the same weights read a smaller picture, in a tenth of the time
+    if len(shape) == 3 and name != "inception_v1_aux":  # its heads pool by 5×5 windows
+        # Pooling to a fixed size lets the same weights read a smaller picture, in a tenth of the time.
         shape = (shape[0], min(shape[1], 64), min(shape[2], 64))
     x, y = torch.randn(2, *shape), torch.tensor([0, 1])
     for module in network.modules():
@@ -226,11 +311,11 @@ def test_it_learns_to_tell_two_samples_apart(name: str) -> None:
     optimizer = torch.optim.SGD(network.parameters(), lr=0.02)
     losses = []
     for _ in range(3 if name in SMALL else 2):
-        loss = nn.functional.cross_entropy(network(x), y)
+        loss = torch.stack([nn.functional.cross_entropy(scores, y) for scores in heads(network(x))]).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
-    assert losses[0] == pytest.approx(math.log(network(x).shape[1]), abs=1.5), "it begins knowing nothing"
+    assert losses[0] == pytest.approx(math.log(heads(network(x))[0].shape[1]), abs=1.5), "it begins knowing nothing"

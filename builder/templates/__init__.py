@@ -12,7 +12,7 @@ from builder.project import Project
 _FOLDER = Path(__file__).parent
 _ORDER = (
     *("mlp", "lenet", "lenet5", "resnet_digits", "lstm_digits"),
-    *("alexnet", "vgg11", "vgg16", "googlenet", "inception_v1"),
+    *("alexnet", "vgg11", "vgg16", "googlenet", "googlenet_aux", "inception_v1", "inception_v1_aux"),
     *("resnet18", "resnet34", "resnet50", "resnet20_cifar"),
 )
 """The order in which a course meets them; other files come after these."""
