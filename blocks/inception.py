@@ -127,12 +127,11 @@ class AuxiliaryHead(Block):
     def template(self, *shapes: Shape) -> Subgraph:
         g = Subgraph()
         pool = AdaptiveAvgPool2d(output_size=4) if self.adaptive else AvgPool2d(kernel_size=5, stride=3)
-        convolution = Conv2d(out_channels=self.channels, kernel_size=1, bias=not self.batch_norm)
-        h = g.add("conv", convolution, g.add("pool", pool, "in"))
-        if self.batch_norm:
-            h = g.add("bn", BatchNorm2d(eps=0.001), h)
-        h = g.add("flatten", Flatten(), g.add("relu", ReLU(), h))
+        convolution = BasicConv2d(
+            out_channels=self.channels, kernel_size=1, padding=0, batch_norm=self.batch_norm, eps=0.001
+        )
+        h = g.add("flatten", Flatten(), g.add("conv", convolution, g.add("pool", pool, "in")))
         h = g.add("fc1", Linear(out_features=self.hidden_features), h)
-        h = g.add("dropout", Dropout(p=self.p), g.add("fc_relu", ReLU(), h))
+        h = g.add("dropout", Dropout(p=self.p), g.add("relu", ReLU(), h))
         g.add("fc2", Linear(out_features=self.out_features), h)
         return g

@@ -213,10 +213,10 @@ def test_every_branch_of_every_inception_block_has_the_paper_s_channels(name: st
     for row in INCEPTIONS.strip().splitlines():
         block, before, one, reduce3, three, reduce5, five, pool = row.split()
         side = {"3": 28, "4": 14, "5": 7}[block[0]]
-        branches = {"branch1": one, "branch2a": reduce3, "branch2b": three, "branch3a": reduce5, "branch3b": five}
-        for branch, channels in {**branches, "branch4": pool}.items():
-            assert shapes[f"inception{block}.{branch}_conv"] == (int(channels), side, side), (block, branch)
-        assert shapes[f"inception{block}.branch4_pool"] == (int(before), side, side)
+        branches = {"branch1": one, "branch2_0": reduce3, "branch2_1": three, "branch3_0": reduce5, "branch3_1": five}
+        for branch, channels in {**branches, "branch4_1": pool}.items():
+            assert shapes[f"inception{block}.{branch}.conv"] == (int(channels), side, side), (block, branch)
+        assert shapes[f"inception{block}.branch4_0"] == (int(before), side, side)
     if name.endswith("_aux"):
         for head, channels in (("aux1", 512), ("aux2", 528)):
             assert shapes[f"{head}.pool"] == (channels, 4, 4)
