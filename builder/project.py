@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.definition import vocabulary
 from builder.graph import Graph
 from builder.graph_file import (
     MAX_NAME,
@@ -27,6 +26,7 @@ from builder.graph_file import (
     object_of,
     short,
 )
+from builder.own import vocabulary
 
 __all__ = [
     "FORMAT",
@@ -81,7 +81,7 @@ class Project:
 
     @functools.cached_property
     def own(self) -> Own:
-        """The blocks that the project's file defines itself, by name (see `builder.definition`)."""
+        """The blocks that the project's file defines itself, by name (see `builder.own`)."""
         return vocabulary(self.blocks)
 
     def replace(self, **changes: Any) -> Project:

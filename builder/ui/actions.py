@@ -5,16 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 
-from builder import templates
+from builder import fold, templates, unfold
 from builder.graph import Graph
-from builder.project import graph_to_json, to_json
+from builder.project import to_json
 from builder.training import client
 from builder.training.client import StartError
 from builder.training.job import prepare
 from builder.training.run import LIVE, new_run_folder
 from builder.ui import state
 from builder.ui.session import Action, Document
-from builder.unfold import unfold
 from builder.workspace import WorkspaceError
 
 
@@ -149,14 +148,19 @@ def take_over() -> None:
 # --- the canvas ------------------------------------------------------------------------------------
 
 
+def make_block(network: str, nodes: list[str], name: str, exposed: dict[str, list[list[str]]]) -> None:
+    """Make one block of these, and put a use of it in their place."""
+    document = _writable()
+    pairs = {argument: [(id, setting) for id, setting in targets] for argument, targets in exposed.items()}
+    document.command(
+        f"Make the block {name}", fold.make_block(document.project, document.report(), network, nodes, name, pairs)
+    )
+
+
 def ungroup(network: str, id: str) -> None:
     """Replace a composite by its inner blocks, which then can be edited."""
     document = _writable()
-    report = document.report().nodes[network].get(id)
-    if report is None or not report.inner:
-        raise WorkspaceError(f"{id} has no inner blocks that are known yet. Connect its input first.")
-    changed = unfold(document.project.networks[network], id, tuple(report.inputs.values()))
-    document.command(f"Ungroup {id}", [{"op": "set_network", "network": network, "value": graph_to_json(changed)}])
+    document.command(f"Ungroup {id}", unfold.ungroup(document.project, document.report(), network, id))
 
 
 def show(panel: str) -> None:
@@ -180,6 +184,7 @@ _ACTIONS: dict[str, Callable[..., None]] = {
     "delete_project": delete_project,
     "restore_project": restore_project,
     "take_over": take_over,
+    "make_block": make_block,
     "ungroup": ungroup,
     "show": show,
 }
