@@ -54,6 +54,23 @@ def name_problem(name: str) -> str | None:
     return None
 
 
+def needs_of(raw: Any) -> set[str]:
+    """The names of all blocks a definition holds."""
+    nodes = raw.get("nodes") if isinstance(raw, dict) else None
+    named = [n.get("block") for n in nodes if isinstance(n, dict)] if isinstance(nodes, list) else []
+    return {name for name in named if isinstance(name, str)}
+
+
+def needed(name: str, definitions: Mapping[str, Any]) -> list[str]:
+    """The definitions a block consists of: itself and those inside it, in the given order."""
+    found, queue = {name}, [name]
+    while queue:
+        new = needs_of(definitions[queue.pop()]) & definitions.keys() - found
+        found |= new
+        queue += new
+    return [other for other in definitions if other in found]
+
+
 # --- arguments -------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from builder.definition import (
     check_graph,
     check_name,
     graph_of,
+    needs_of,
     port_of,
     setting_of,
 )
@@ -125,7 +126,9 @@ def _vocabulary(text: str) -> Own:
     definitions: dict[str, Any] = json.loads(text)
     view = nx.DiGraph()
     view.add_nodes_from(definitions)
-    view.add_edges_from((need, name) for name, raw in definitions.items() for need in _needs(raw) & definitions.keys())
+    view.add_edges_from(
+        (need, name) for name, raw in definitions.items() for need in needs_of(raw) & definitions.keys()
+    )
     found: dict[str, type[Block] | str] = {}
     depth: dict[str, int] = {}
     for loop in list(nx.strongly_connected_components(view)):
@@ -134,20 +137,13 @@ def _vocabulary(text: str) -> Own:
                 found[name] = f"The block {name} contains itself{_through(loop - {name})}. Take it out of its inside."
             view.remove_nodes_from(loop)
     for name in nx.topological_sort(view):
-        needs = {need: found[need] for need in sorted(_needs(definitions[name]) & definitions.keys())}
+        needs = {need: found[need] for need in sorted(needs_of(definitions[name]) & definitions.keys())}
         depth[name] = 1 + max((depth.get(need, 0) for need in needs), default=0)
         if depth[name] > MAX_DEPTH:
             found[name] = f"The block {name} has more than {MAX_DEPTH} of your blocks inside each other."
         else:
             found[name] = _class(name, json.dumps(definitions[name]), tuple(needs.items()))
     return {name: found[name] for name in definitions}
-
-
-def _needs(raw: Any) -> set[str]:
-    """The names of all blocks a definition holds."""
-    nodes = raw.get("nodes") if isinstance(raw, dict) else None
-    named = [n.get("block") for n in nodes if isinstance(n, dict)] if isinstance(nodes, list) else []
-    return {name for name in named if isinstance(name, str)}
 
 
 def _through(others: set[str]) -> str:

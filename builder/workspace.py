@@ -363,4 +363,4 @@ def empty_trash(folder: Path, older_than: float = 30 * 86400.0) -> None:
     for path in _listed(folder / "trash"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > older_than:
-                shutil.rmtree(path)
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -12,11 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 import blocks
 from builder.canvas import component
+from builder.canvas.catalogue import catalogue_json
 from builder.project import from_json
 
 
 def test_the_catalogue_is_json_and_complete() -> None:
-    catalogue = json.loads(json.dumps(component.catalogue_json()))
+    catalogue = json.loads(json.dumps(catalogue_json()))
     assert list(catalogue["blocks"]) == list(blocks.catalogue())
     families = {c["name"] for c in catalogue["categories"]}
     for name, block in catalogue["blocks"].items():
@@ -25,7 +26,7 @@ def test_the_catalogue_is_json_and_complete() -> None:
 
 
 def test_blocks_are_told_apart_by_what_they_define() -> None:
-    found = component.catalogue_json()["blocks"]
+    found = catalogue_json()["blocks"]
     kinds = {name: found[name]["kind"] for name in ("Image", "Output", "Conv2d", "Residual")}
     assert kinds == {"Image": "input", "Output": "output", "Conv2d": "leaf", "Residual": "composite"}
     # A variadic block names the setting that says how many inputs it has.
@@ -33,7 +34,7 @@ def test_blocks_are_told_apart_by_what_they_define() -> None:
 
 
 def test_defaults_in_the_catalogue_make_the_block() -> None:
-    for name, block in component.catalogue_json()["blocks"].items():
+    for name, block in catalogue_json()["blocks"].items():
         values = {s["name"]: s["default"] for s in block["settings"]}
         assert blocks.catalogue()[name].from_settings(values).to_settings() == values
 
@@ -70,8 +71,9 @@ def test_the_components_run_in_a_script() -> None:
         import streamlit as st
 
         from builder.canvas import component
+        from builder.canvas.catalogue import catalogue_json
 
-        component.assets(component.catalogue_json(), [])
+        component.assets(catalogue_json(), [])
         found = component.editor({"project_id": "p", "sid": "s"}, key="editor", on_change=lambda: None)
         component.feed({"run": None, "tick": 1}, key="feed")
         st.write(repr(found))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from builder import fold, templates, unfold
 from builder.graph import Graph
+from builder.library import Library
 from builder.project import to_json
 from builder.training import client
 from builder.training.client import StartError
@@ -163,6 +164,18 @@ def ungroup(network: str, id: str) -> None:
     document.command(f"Ungroup {id}", unfold.ungroup(document.project, document.report(), network, id))
 
 
+def keep_block(name: str) -> None:
+    """Keep an own block of this project in the library of the workspace."""
+    document = state.document()
+    Library(document.workspace.folder).save(name, document.project.blocks)
+    document.tell(f"{name} is kept: every project of yours finds it in the palette, in your library.")
+
+
+def forget_block(name: str) -> None:
+    """Take a block out of the library; projects that use it have copies of their own."""
+    Library(state.document().workspace.folder).remove(name)
+
+
 def show(panel: str) -> None:
     """Bring a panel to the front."""
     state.show(panel)
@@ -186,5 +199,7 @@ _ACTIONS: dict[str, Callable[..., None]] = {
     "take_over": take_over,
     "make_block": make_block,
     "ungroup": ungroup,
+    "keep_block": keep_block,
+    "forget_block": forget_block,
     "show": show,
 }

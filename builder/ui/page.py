@@ -11,7 +11,8 @@ from typing import Any
 import streamlit as st
 
 from builder import templates, validate
-from builder.canvas.component import assets, catalogue_json, editor, feed, gallery_item
+from builder.canvas.catalogue import catalogue_json
+from builder.canvas.component import assets, editor, feed, gallery_item
 from builder.training.run import LIVE
 from builder.ui import actions, code, curves, data, download, inside, live, objective, results, state
 from builder.workspace import WorkspaceError

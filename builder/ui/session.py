@@ -15,8 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blocks.base import Block
-from builder import edits, validate
-from builder.graph import UnknownBlock
+from builder import definition, edits, validate
+from builder.canvas.catalogue import block_json
+from builder.graph import Graph, UnknownBlock
+from builder.graph_file import Own
+from builder.library import Library
+from builder.own import vocabulary
 from builder.problems import Edit
 from builder.project import Project, ProjectError, from_json, to_json
 from builder.shapes import Inner, leaves, size
@@ -220,6 +224,13 @@ class Document:
             self._report = (self.project, validate.check(self.project))
         return self._report[1]
 
+    def _library(self) -> Json:
+        """The blocks kept for all projects: what they are, and what a project copies to use one."""
+        return {
+            name: {"block": own_json(vocabulary(definitions))[name], "blocks": definitions}
+            for name, definitions in Library(self.workspace.folder).entries().items()
+        }
+
     def data(self) -> Json:
         """What the editor component is given, without the lists that the page adds."""
         init = (
@@ -237,6 +248,7 @@ class Document:
             "init": init,
             "commands": self.commands,
             "annotations": annotate(self.project, self.report(), self.rev),
+            "library": self._library(),
             "saved_rev": self.saved_rev,
             "read_only": self.read_only,
             "lease": {"mine": not self.read_only, "message": self.lease_message},
@@ -258,7 +270,26 @@ def annotate(project: Project, report: Report, rev: int) -> Json:
             "memory": report.memory.get(name, 0),
             "nodes": {n.id: _node(n.block, known[n.id]) for n in graph.nodes if n.id in known},
         }
-    return {"rev": rev, "ok": report.ok, "networks": networks, "problems": [p.to_json() for p in report.problems]}
+    for name, inside in report.insides.items():
+        graph = definition.opened(project.blocks[name], project.own) or Graph()
+        networks[definition.PLACE + name] = {
+            "parameters": sum(n.parameters for n in inside.values()),
+            "flops": sum(n.flops for n in inside.values()),
+            "memory": None,
+            "nodes": {n.id: _node(n.block, inside[n.id]) for n in graph.nodes if n.id in inside},
+        }
+    return {
+        "rev": rev,
+        "ok": report.ok,
+        "networks": networks,
+        "problems": [p.to_json() for p in report.problems],
+        "blocks": own_json(project.own),
+    }
+
+
+def own_json(own: Own) -> Json:
+    """The blocks of one's own that can be used, as those of the catalogue are told."""
+    return {name: block_json(cls) for name, cls in own.items() if isinstance(cls, type)}
 
 
 def _node(block: Block | UnknownBlock, report: NodeReport) -> Json:
