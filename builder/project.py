@@ -52,6 +52,8 @@ __all__ = [
 
 FORMAT = 1
 MAX_FILE_BYTES = 64 * 2**20
+LISTS = 3
+"""How deep in a file the lists of nodes and wires stand."""
 
 
 @dataclass(frozen=True)
@@ -196,8 +198,22 @@ def loads(text: str | bytes) -> Project:
 
 
 def dumps(project: Project) -> str:
-    """The text of the project's file."""
-    return json.dumps(to_json(project), indent=1, ensure_ascii=False) + "\n"
+    """The text of the project's file: a line for every node, wire and setting, so that versions can be compared."""
+    return _lines(to_json(project), 0) + "\n"
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _lines(value: Any, depth: int) -> str:
+    """JSON broken into lines as deep as the lists of nodes and wires. `indent` would do it in Python, three times slower."""
+    inside, end = "\n" + " " * (depth + 1), "\n" + " " * depth
+    if depth < LISTS and isinstance(value, dict) and value:
+        members = [f"{_encode(key)}: {_lines(member, depth + 1)}" for key, member in value.items()]
+        return f"{{{inside}{f',{inside}'.join(members)}{end}}}"
+    if depth == LISTS and isinstance(value, list) and value:
+        return f"[{inside}{f',{inside}'.join(map(_encode, value))}{end}]"
+    return _encode(value)
 
 
 def load(path: str | os.PathLike[str]) -> Project:

@@ -135,6 +135,24 @@ def one_sentence(error: ProjectError) -> str:
     return message
 
 
+def test_a_file_has_a_line_for_every_node_and_wire() -> None:
+    project = lenet5()
+    text = dumps(project)
+    lines = [line.strip().rstrip(",") for line in text.splitlines()]
+    network = json.loads(text)["networks"]["network"]
+    assert json.loads(text) == to_json(project)
+    for item in (*network["nodes"], *network["edges"]):
+        assert json.dumps(item, ensure_ascii=False) in lines
+    moved = dumps(project.with_network("network", project.networks["network"].renamed("fc3", "last"))).splitlines()
+    assert len(set(moved) - set(text.splitlines())) == 3, "one node and its two wires"
+
+
+@pytest.mark.parametrize("empty", [{}, {"network": Graph()}])
+def test_an_empty_project_is_written_as_json(empty: dict[str, Graph]) -> None:
+    project = Project(networks=empty, optimizer={}, training={"é \u2028": [1, {"a": [None, True, 0.1]}]})
+    assert json.loads(dumps(project)) == to_json(project)
+
+
 def test_every_truncation_is_refused() -> None:
     text = dumps(lenet5())
     for length in (0, 1, 10, len(text) // 3, len(text) // 2, len(text) - 3):
