@@ -28,11 +28,14 @@ BLOCKS, COLUMNS, ROUNDS = 200, 20, 20
 SOURCE, TARGET = "conv69", "conv70"
 """The wire that is drawn: away from the edges, where the canvas would move along with the mouse."""
 
+LIFTED = "() => addEventListener('mouseup', () => { window.__lifted = performance.now(); }, true)"
+"""The clock starts when the mouse button is let go, not when this process has been told of it."""
+
 BADGES = """([first, last]) => new Promise((done) => {
   const root = document.querySelector('[data-testid=canvas]')?.getRootNode() ?? [...document.querySelectorAll('*')]
     .map((e) => e.shadowRoot).find((r) => r?.querySelector('[data-testid=canvas]'));
   const node = (id) => root.querySelector(`[data-testid=node-${id}]`);
-  const begun = performance.now();
+  const begun = window.__lifted;
   const look = () => {
     if (node(first)?.dataset.state === 'ok' && node(last)?.dataset.state === 'ok') done(performance.now() - begun);
     else if (performance.now() - begun > 10000) done(NaN);
@@ -101,6 +104,7 @@ def main() -> None:
                 page.goto(f"{server.url}/?project={id}")
                 page.get_by_test_id("node-conv1").wait_for()
                 page.wait_for_timeout(3000)
+                page.evaluate(LIFTED)
                 waits = []
                 for _ in range(ROUNDS):
                     page.get_by_test_id(f"node-{TARGET}").click()

@@ -16,18 +16,21 @@ export type BlockFlowNode = Node<BlockData, "block">;
 
 const HEAD_AND_FOOT = 62;
 
+/**
+ * A block on the canvas. Only this shell is drawn again when a wire is pulled and all blocks show whether
+ * they may take it; the face within stays as it is.
+ */
 export const BlockNode = memo(function BlockNode({ data, selected }: NodeProps<BlockFlowNode>): ReactElement {
-  const { node, network, look, ports, w, h } = data;
+  const { node, network, look, w, h } = data;
   const block = useBlock(node.block);
   const annotation = useAnnotation(network, node.id);
   const state = block ? (annotation?.state ?? "ok") : "error";
   const refused = useUi((u) => (u.pulling ? (u.pulling.refused.has(node.id) ? "refused" : u.pulling.node === node.id ? "self" : "legal") : ""));
-  const category = block?.category ?? "unknown";
   const label = `${node.id}, ${block?.label ?? node.block}${annotation?.shape ? `, gives ${shapeText(annotation.shape)}` : ""}${stateText(state, annotation)}`;
   return (
     <div
       className={`block ${look} ${state} ${selected ? "selected" : ""} ${refused} ${block?.kind === "composite" && look === "card" ? "stacked" : ""}`}
-      data-hue={category}
+      data-hue={block?.category ?? "unknown"}
       data-state={state}
       data-testid={`node-${node.id}`}
       style={{ width: w, height: h }}
@@ -35,6 +38,22 @@ export const BlockNode = memo(function BlockNode({ data, selected }: NodeProps<B
       aria-label={label}
       title={look === "tile" ? `${node.id} (${block?.label ?? node.block})` : undefined}
     >
+      <Face data={data} block={block} annotation={annotation} state={state} />
+    </div>
+  );
+});
+
+interface FaceProps {
+  data: BlockData;
+  block: BlockJson | undefined;
+  annotation: NodeAnnotation | undefined;
+  state: string;
+}
+
+const Face = memo(function Face({ data, block, annotation, state }: FaceProps): ReactElement {
+  const { node, network, look, ports, h } = data;
+  return (
+    <>
       <span className="bar" />
       {look === "tile" && <Tile node={node} block={block} state={state} />}
       {look === "card" && <Card node={node} network={network} block={block} annotation={annotation} state={state} h={h} />}
@@ -44,19 +63,35 @@ export const BlockNode = memo(function BlockNode({ data, selected }: NodeProps<B
           <Icon name="note" size={12} />
         </span>
       )}
-      {ports.map((port, k) => (
+      <Ports ids={ports} node={node.id} h={h} gives={block?.kind !== "output"} />
+    </>
+  );
+});
+
+interface PortsProps {
+  ids: string[];
+  node: string;
+  h: number;
+  gives: boolean;
+}
+
+/** The ends of wires. React Flow's handles are dear to draw, and annotations do not change them. */
+const Ports = memo(function Ports({ ids, node, h, gives }: PortsProps): ReactElement {
+  return (
+    <>
+      {ids.map((port, k) => (
         <Handle
           key={port}
           id={port}
           type="target"
           position={Position.Left}
-          style={{ top: portY(h, k, ports.length) }}
-          data-testid={`port-${node.id}-${port}`}
-          title={ports.length > 1 ? port : undefined}
+          style={{ top: portY(h, k, ids.length) }}
+          data-testid={`port-${node}-${port}`}
+          title={ids.length > 1 ? port : undefined}
         />
       ))}
-      {block?.kind !== "output" && <Handle id="out" type="source" position={Position.Right} data-testid={`port-${node.id}-out`} />}
-    </div>
+      {gives && <Handle id="out" type="source" position={Position.Right} data-testid={`port-${node}-out`} />}
+    </>
   );
 });
 

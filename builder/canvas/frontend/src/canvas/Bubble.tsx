@@ -1,5 +1,5 @@
 import { useStore } from "@xyflow/react";
-import { type ReactElement, useLayoutEffect, useRef, useState } from "react";
+import { type ReactElement, useCallback, useRef, useState } from "react";
 import { app } from "../app";
 import { applyFix, boxes, viewport } from "../commands";
 import { useDocument, useHost, useReadOnly, useUi } from "../hooks";
@@ -21,11 +21,7 @@ export function Bubble(): ReactElement | null {
   const height = useStore((s) => s.height);
   const dragging = useStore((s) => s.nodes.some((n) => n.dragging));
   const readOnly = useReadOnly();
-  const card = useRef<HTMLDivElement>(null);
-  const [tall, setTall] = useState(96);
-  useLayoutEffect(() => {
-    if (card.current && card.current.offsetHeight !== tall) setTall(card.current.offsetHeight);
-  });
+  const [card, tall] = useHeight(96);
   const listed = useUi((u) => u.overlay === "problems" || u.quick !== null || u.wiring !== null);
   if (!problems || !graph || dragging || listed) return null;
   const here = problems.filter((p) => p.network === network && p.node !== null && graph.nodes.some((n) => n.id === p.node));
@@ -67,6 +63,20 @@ export function Bubble(): ReactElement | null {
       {details === key && <pre className="bubble-details">{chosen.details}</pre>}
     </div>
   );
+}
+
+/** The height of an element in pixels. Watched, not read at every drawing: that would lay the page out once more. */
+function useHeight(first: number): [(element: HTMLElement | null) => void, number] {
+  const [height, setHeight] = useState(first);
+  const watching = useRef<ResizeObserver | null>(null);
+  const ref = useCallback((element: HTMLElement | null) => {
+    watching.current?.disconnect();
+    if (!element) return;
+    setHeight(element.offsetHeight);
+    watching.current = new ResizeObserver(() => setHeight(element.offsetHeight));
+    watching.current.observe(element);
+  }, []);
+  return [ref, height];
 }
 
 export function FixButton({ problem, index, disabled, where = "" }: { problem: ProblemJson; index: number; disabled: boolean; where?: string }): ReactElement | null {
