@@ -18,8 +18,10 @@ from pathlib import Path
 
 from torch import nn
 
+from builder.initialization import initialize
 from builder.project import Project, write_atomically
 from builder.source import Source, generate, source
+from builder.training.settings import TrainingSettings
 from builder.validate import check
 
 __all__ = ["compile", "generate", "instantiate", "load_source", "source"]
@@ -30,6 +32,7 @@ FILE = "model.py"
 def compile(project: Project, folder: str | os.PathLike[str] | None = None) -> dict[str, nn.Module]:
     """The networks of a project as modules, with fresh weights from torch's current random state.
 
+    The weights are drawn as the training settings say.
     model.py is written to `folder` (a temporary one unless told). Raises ValueError that lists the
     problems when the project does not check ok, and OSError when the file cannot be written.
     """
@@ -38,7 +41,9 @@ def compile(project: Project, folder: str | os.PathLike[str] | None = None) -> d
         listed = "\n".join(f"- {p.network}{'.' + p.node if p.node else ''}: {p.message}" for p in errors)
         raise ValueError(f"{project.name} cannot be compiled yet:\n{listed}")
     generated = generate(project)
-    return instantiate(write(generated, folder), generated.classes)
+    networks = instantiate(write(generated, folder), generated.classes)
+    initialize(networks, TrainingSettings.from_settings(project.training).to_settings())
+    return networks
 
 
 def write(generated: Source, folder: str | os.PathLike[str] | None = None) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 from blocks.base import Declared
 from builder import optimizers
 from builder.export.gather import Gathered, import_lines, separate_imports
+from builder.initialization import initialize
 from builder.project import Project
 from builder.source import generate, render
 from builder.training.job import parts, settings
@@ -55,7 +56,7 @@ def script(project: Project) -> Script:
     score = found.task.score
     plain = (found.task.prepare, found.task.train_step, found.task.evaluate, *((score,) if score else ()))
     task = gathered.add(*plain)
-    loop = gathered.add(Loop)
+    loop = gathered.add(Loop, initialize)
     classes = generate(project).classes
     names = {
         "LOAD_ARRAYS": found.dataset.load_arrays.__name__,

@@ -18,6 +18,7 @@ import builder.project
 from builder import optimizers, tasks
 from builder.compile import instantiate, write
 from builder.data.base import Dataset, Progress, Splits
+from builder.initialization import initialize
 from builder.project import Project
 from builder.source import generate
 from builder.tasks.base import Loss, Task
@@ -177,6 +178,7 @@ class Job:
         path = write(generated, self.folder)
         torch.manual_seed(self.training.seed)
         self.networks = instantiate(path, generated.classes)
+        initialize(self.networks, self.settings["training"])
         heads = self._rehearse()
         self.loop = Loop(
             self.networks,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from blocks.base import Declared, setting
+from builder.initialization import INITIALIZATIONS
 from builder.schedules import SCHEDULES
 
 
@@ -53,6 +54,15 @@ class TrainingSettings(Declared):
         help="Samples at a time in validation; 0 takes the batch size.",
     )
     seed: int = setting(0, min=0, max=2**31 - 1, help="The start of all random numbers; the same seed, the same curve.")
+    initialization: str = setting(
+        "default",
+        choices=INITIALIZATIONS,
+        label="initial weights",
+        help="How weights are drawn: PyTorch's way for each layer, one of theory, or the way of a paper's network.",
+    )
+    initialization_std: float = setting(
+        0.01, min=0, max=10, label="initial deviation", help="For normal initial weights: their standard deviation."
+    )
     device: str = setting(
         "auto",
         choices=("auto", "cpu", "cuda", "mps"),
