@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import builder
+from builder.training import checkpoint
 from tests.browser.app_harness import Server, until
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Any]
+EPOCHS = 40
+"""Long enough on the digits for a kill in the middle, short enough to be trained twice."""
 
 
 def saved(page: Any) -> None:
@@ -32,13 +41,18 @@ def channels(project: dict[str, Any]) -> int:
     return found
 
 
-def train_long(page: Any, server: Server) -> None:
-    """A training that does not end by itself within the test: many epochs, set on disk through the page's own panel."""
+def set_epochs(page: Any, server: Server, value: int) -> None:
+    """Set the number of epochs in the page's own panel."""
     page.get_by_role("tab", name="Loss & optimizer").click()
     field = page.get_by_label("epochs", exact=True).first
-    field.fill("5000")
+    field.fill(str(value))
     field.press("Enter")
-    until(lambda: server.project(page)["training"].get("epochs") == 5000)
+    until(lambda: server.project(page)["training"].get("epochs") == value)
+
+
+def train_long(page: Any, server: Server) -> None:
+    """A training that does not end by itself within the test."""
+    set_epochs(page, server, 5000)
     page.get_by_test_id("train").click()
     page.get_by_test_id("pause").wait_for()
     until(lambda: server.runs()[-1].state.step > 0, 90)
@@ -106,6 +120,46 @@ def test_a_killed_server_loses_no_edit_and_no_step(visit: Visit, server: Server)
     assert again.get_by_test_id("setting-out_channels").input_value() == "11"
     page.get_by_test_id("stop").click()
     until(lambda: run.state.status == "stopped")
+
+
+def test_worker_and_server_killed_at_once(visit: Visit, server: Server, tmp_path: Path) -> None:
+    """A cut of the power, as far as a test can make one: the page, the history and the curve outlive it."""
+    page = visit()
+    set_epochs(page, server, EPOCHS)
+    page.get_by_test_id("train").click()
+    run = until(lambda: next(iter(server.runs()), None))
+    state = until(lambda: run.state if run.state.epoch >= 4 and checkpoint.found(run.folder) else None, 120, 0.01)
+    assert state.status == "running"
+    os.kill(state.pid, signal.SIGKILL)
+    killed = time.time()
+    server.kill(signal.SIGKILL)
+    set_channels(page, 9)  # while nothing runs: only this browser has the edit
+    page.get_by_test_id("offline").wait_for()
+    until(lambda: run.state.status == "lost")
+    steps = run.steps()
+    reached = len(steps["step"])
+    assert steps["step"].tolist() == list(range(1, reached + 1))
+    assert state.step <= reached < run.state.steps
+    assert killed - steps["time"][-1] < 0.2
+
+    server.start()
+    page.get_by_test_id("offline").wait_for(state="detached")
+    until(lambda: channels(server.project(page)) == 9)
+    assert "Continue" in page.get_by_test_id("run-status").inner_text()
+    page.get_by_role("tab", name="Curves").click()
+    page.get_by_test_id("curve-loss").wait_for()
+    page.get_by_text(f"train {np.mean(steps['loss/loss'][-20:]):.3f}").wait_for()  # up to the last step
+    page.get_by_test_id("continue").click()
+    until(lambda: run.state.status == "done", 180)
+    assert len(server.runs()) == 1
+    assert 0 < run.attempts()[1] <= reached
+
+    undisturbed = builder.train(builder.load(run.folder / "project.json"), tmp_path / "undisturbed").steps()
+    resumed = run.steps()
+    assert set(resumed) == set(undisturbed)
+    for name in set(resumed) - {"time"}:
+        np.testing.assert_array_equal(resumed[name], undisturbed[name], err_msg=name)
+    page.get_by_text(f"train {np.mean(undisturbed['loss/loss'][-20:]):.3f}").wait_for()
 
 
 def test_a_server_killed_right_after_an_edit_and_a_page_opened_anew(visit: Visit, server: Server) -> None:
