@@ -8,12 +8,14 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from by_hand import lenet5, row_lstm, small_resnet, spiral_mlp
+from packaging.requirements import Requirement
 
 import builder
 from blocks.base import setting
@@ -31,12 +33,38 @@ def short(make: Callable[..., Project]) -> Project:
     return make(training={"epochs": 1, "batch_size": 128})
 
 
-def lines_of(arguments: list[str], folder: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a Python process that runs in `folder`."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+def lines_of(arguments: list[str], folder: Path, packages: Path | None = None) -> list[dict[str, Any]]:
+    """The JSON lines of a Python process that runs in `folder`, with no other packages than those of a folder."""
+    done = process(arguments, folder, packages)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def process(arguments: list[str], folder: Path, packages: Path | None) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *arguments]
+    if packages is not None:
+        environment["PYTHONPATH"] = str(packages)
+        command[1:1] = ["-S", "-s"]  # nothing that is installed, neither here nor for the user
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def installed(requirements: Path, packages: Path) -> Path:
+    """A folder with what `pip install -r requirements` would put there and nothing else: links to what is installed here."""
+    packages.mkdir()
+    waiting, seen = [Requirement(line) for line in requirements.read_text().split()], set()
+    while waiting:
+        wanted = waiting.pop()
+        if wanted.name in seen or (wanted.marker is not None and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(wanted.name)
+        found = distribution(wanted.name)
+        assert wanted.specifier.contains(found.version, prereleases=True), f"{wanted}: {found.version} is installed"
+        waiting += map(Requirement, found.requires or ())
+        for top in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
+            if not (packages / top).exists():
+                (packages / top).symlink_to(Path(str(found.locate_file(top))))
+    return packages
 
 
 @pytest.mark.parametrize("make", PROJECTS, ids=lambda make: make.__name__)
@@ -44,11 +72,11 @@ def test_script_command_line_and_train_give_the_same_numbers(make: Callable[...,
     project = short(make)
     run = builder.train(project, tmp_path / "run")
     folder = builder.export(project, tmp_path / "export")
-    # The script's process cannot import this project: its folder is another, and no path leads here.
-    assert importlib.util.find_spec("builder").origin == str(ROOT / "builder" / "__init__.py")
-    here = ["-c", "import importlib.util as u; print(int(u.find_spec('builder') is None))"]
-    assert lines_of(here, folder) == [1]
-    *records, last = lines_of(["train.py", "--json"], folder)
+    packages = installed(folder / "requirements.txt", tmp_path / "packages")
+    for absent in ("builder", "streamlit", "pandas", "plotly"):  # there for this process, not for the script's
+        assert importlib.util.find_spec(absent) is not None
+        assert f"No module named '{absent}'" in process(["-c", f"import {absent}"], folder, packages).stderr
+    *records, last = lines_of(["train.py", "--json"], folder, packages)
     assert records == run.history
     assert last == {"done": True, "run": str(folder), "metrics": run.metrics}
 
