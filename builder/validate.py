@@ -331,8 +331,7 @@ def _outputs(
         if shape is None:
             continue
         if wanted is not None and shape != wanted:
-            classes = dataset.class_names()
-            why = f"{len(classes)} classes" if wanted == (len(classes),) else f"{loss.label or loss.name}"
+            why = task.reason(dataset, loss, network)
             last = wires.sources[node.id].get("in", node.id)
             message = (
                 f"{node.id} receives {size(shape)} from {last}, but {why} need {size(wanted)}. "

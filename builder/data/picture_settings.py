@@ -32,8 +32,8 @@ class Pictures(Dataset):
 
     normalization: str = setting(
         "none",
-        choices=("none", "standard"),
-        help="none leaves values from 0 to 1; standard subtracts the training mean and divides by the deviation",
+        choices=("none", "standard", "symmetric"),
+        help="none leaves 0 to 1; standard subtracts the training mean and divides by the deviation; symmetric is −1 to 1",
     )
     flip: bool = setting(False, help="mirror half of the training pictures left to right")
     shift: float = setting(0.0, min=0, max=0.5, help="move training pictures by at most this part of their side")
@@ -47,6 +47,8 @@ class Pictures(Dataset):
 
 class SizedPictures(Pictures):
     """Base of data sets of square pictures that are resized when loaded."""
+
+    tasks = ("classification", "generation")
 
     size: int = setting(28, min=4, max=512, unit="px", help="height and width the pictures are resized to")
     colour: str = setting("grey", choices=("grey", "colour"), help="one channel, or three")

@@ -147,7 +147,7 @@ def picture_batch(
     """Pictures as floats from 0 to 1, augmented if there is a generator, then normalised; and labels.
 
     `mean` and `std` have one number, or one for each channel. Normalisation "standard" is
-    (value - mean) / std, "none" leaves 0 to 1.
+    (value - mean) / std, "symmetric" -1 to 1, "none" leaves 0 to 1.
     """
     index = index.to(split["image"].device)
     images = split["image"].index_select(0, index).to(torch.float32).div_(255)
@@ -160,4 +160,6 @@ def picture_batch(
             shape = (1, len(mean), 1, 1)
             center = torch.tensor(mean, device=images.device).reshape(shape)
             images = images.sub_(center).div_(torch.tensor(std, device=images.device).reshape(shape))
+    elif settings["normalization"] == "symmetric":
+        images = images.mul_(2).sub_(1)
     return {"image": images, "label": split["label"].index_select(0, index)}

@@ -71,6 +71,7 @@ class Points(Dataset):
     """Base of the sets of points in the plane."""
 
     kind = "points"
+    tasks = ("classification", "generation")
     helpers = (stratified_split, take_splits)
     make_batch = staticmethod(points_batch)
 

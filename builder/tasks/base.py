@@ -90,6 +90,8 @@ class Task(Declared):
     """The curves to draw; the loss and the first metric unless told."""
     live: ClassVar[int] = 0
     """How many of the first validation samples `results` follows while training, besides the validations."""
+    film: ClassVar[tuple[str, ...]] = ()
+    """Which of the `results` of those samples are kept as they were at several moments, as a film strip."""
     score: ClassVar[Score | None] = None
     """Plain, a static method: metrics that are no means over samples, from what `evaluate` left of a whole split.
 
@@ -116,6 +118,16 @@ class Task(Declared):
     def output_shapes(self, dataset: Dataset, loss: Loss, slot: str) -> tuple[Shape | None, ...]:
         """The shapes this slot's output nodes must have, in their file order; None where any will do."""
         raise TypeError(f"{type(self).__name__} must define output_shapes()")
+
+    def reason(self, dataset: Dataset, loss: Loss, slot: str) -> str:
+        """What needs the outputs' shapes, as the subject of a sentence in the plural."""
+        classes = len(dataset.class_names())
+        wanted = self.output_shapes(dataset, loss, slot)
+        return f"{classes} classes" if wanted == ((classes,),) else loss.label or loss.name
+
+    def followed(self, dataset: Dataset) -> int:
+        """How many of the first validation samples to follow while training: `live`, unless it depends on the data."""
+        return self.live
 
     def auxiliary(self) -> float | None:
         """The weight in the loss of every output beyond `output_shapes`; None if there may be none.
@@ -170,6 +182,11 @@ class Task(Declared):
         raise TypeError("a task must define evaluate()")
 
     @staticmethod
+    def complete(batch: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, Tensor]:
+        """A batch to be looked at, with the fields that the task makes itself (noise), the same at every call."""
+        return batch
+
+    @staticmethod
     def outputs(
         networks: dict[str, nn.Module],
         inputs: dict[str, tuple[str, ...]],
@@ -205,6 +222,13 @@ class Task(Declared):
     ) -> dict[str, Tensor]:
         """Named arrays that are summed over all batches of a validation (``{"confusion": (C, C)}``)."""
         return {}
+
+    def verdict(self, metrics: dict[str, float], settings: dict[str, Any]) -> tuple[str, str] | None:
+        """How the training stands, in words, from the metrics of a validation: "good", "bad" or "open", and a sentence.
+
+        `settings` is what the plain functions take, before `prepare`. None where a task has nothing to say.
+        """
+        return None
 
     def answer(
         self,

@@ -219,6 +219,7 @@ class Job:
         if not count:
             raise JobError(f"The data set {self.dataset.label} has no training samples. Change its settings.")
         batch = self.dataset.make_batch(split, torch.arange(count), self.dataset.to_settings())
+        batch = self.task.complete(batch, self.settings)
         for slot, network in self.networks.items():
             names = [name for name, _ in self.task.inputs(self.dataset, slot)]
             if any(name not in batch for name in names):

@@ -43,8 +43,10 @@ def sources(
         make_batch=make_batch,
         count=_count(split),
         results=task_view(task.results, settings),
-        outputs=lambda networks, batch: task.outputs(networks, inputs, batch, settings),
-        live=task.live,
+        complete=lambda batch: task.complete(batch, settings),
+        outputs=lambda networks, batch: task.outputs(networks, inputs, task.complete(batch, settings), settings),
+        live=task.followed(dataset),
+        film=task.film,
         grid=grid,
         grid_range=bounds,
     )
@@ -88,7 +90,7 @@ def _grid(
     dataset: Dataset, inputs: dict[str, tuple[str, ...]], splits: Splits, device: torch.device | str
 ) -> tuple[dict[str, Tensor] | None, tuple[list[float], list[float]] | None]:
     """The plane of 2-D points as a batch, with its bounds in the data's own units; (None, None) for other data."""
-    names = {name for fields in inputs.values() for name in fields}
+    names = {name for fields in inputs.values() for name in fields if name in dataset.fields()}
     if dataset.kind != "points" or len(names) != 1:
         return None, None
     name = names.pop()

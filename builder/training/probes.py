@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from builder.training import snapshot
+from builder.training.film import Film
 from builder.training.snapshot import Array, Snapshot
 
 INTERVAL = 0.25
@@ -148,7 +149,8 @@ class Sources:
 
     `inputs` names each slot's input fields, in order; `make_batch(index)` gives samples of the
     validation split as the networks take them; `outputs(networks, batch)` is what the networks give, and
-    `results(outputs, batch)` the task's view of it, followed while training for the first `live` samples.
+    `results(outputs, batch)` the task's view of it, followed while training for the first `live` samples;
+    `film` names those that are kept as they were at several moments. `complete(batch)` adds what the task makes itself.
     """
 
     def __init__(
@@ -159,12 +161,15 @@ class Sources:
         count: int,
         results: Callable[[dict[str, Any], dict[str, Tensor]], dict[str, Tensor]],
         outputs: Callable[[dict[str, nn.Module], dict[str, Tensor]], dict[str, Any]],
+        complete: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
         live: int = 0,
+        film: tuple[str, ...] = (),
         grid: dict[str, Tensor] | None = None,
         grid_range: tuple[list[float], list[float]] | None = None,
     ) -> None:
         self.inputs, self.modules, self.make_batch, self.count = inputs, modules, make_batch, count
-        self.results, self.outputs, self.live = results, outputs, live
+        self.results, self.outputs, self.complete = results, outputs, complete
+        self.live, self.film = live, film
         self.grid, self.grid_range = grid, grid_range
 
 
@@ -179,6 +184,7 @@ def observe(
     arrays: dict[str, Array] = {}
     nodes: dict[str, dict[str, Any]] = {}
     outputs: dict[str, Any] = {}
+    batch = sources.complete(batch)
     with untouched(networks), contextlib.ExitStack() as stack:
         for slot, network in networks.items():
 
@@ -226,6 +232,7 @@ class Prober:
         self.live_due = 0.0
         self._live_batch: dict[str, Tensor] | None = None
         self._live: dict[str, Array] = {}
+        self._film = Film(folder) if sources.film else None
 
     def maybe(self, step: int, epoch: int) -> bool:
         """Probe if it is time; whether it did."""
@@ -252,7 +259,7 @@ class Prober:
                 self._batch = (self.sample, self.sources.make_batch(torch.tensor([self.sample])))
         arrays, nodes = observe(self.networks, self.sources, self._batch[1], self.watched)
         surface = self._surface_info(started)
-        self._follow(started)
+        self._follow(started, step)
         arrays |= self._surface | self._live
         info = {
             "step": step,
@@ -272,7 +279,7 @@ class Prober:
         ended = time.monotonic()
         self.due = max(started + INTERVAL, ended + cost * (1 - SHARE) / SHARE)
 
-    def _follow(self, now: float) -> None:
+    def _follow(self, now: float, step: int) -> None:
         """The task's view of the first validation samples, as ``live/NAME``."""
         count = min(self.sources.live, self.sources.count)
         if not count or now < self.live_due:
@@ -284,6 +291,8 @@ class Prober:
         with untouched(self.networks):
             found = self.sources.results(self.sources.outputs(self.networks, self._live_batch), self._live_batch)
             self._live = {f"live/{name}": value.float().cpu().numpy().copy() for name, value in found.items()}
+            if self._film is not None and self._film.wants(step):
+                self.error = self._film.add(step, {name: found[name] for name in self.sources.film if name in found})
         cost = time.thread_time() - started
         # Half of the share is for the maps of the sample.
         self.live_due = time.monotonic() + max(LIVE_INTERVAL, cost * 2 / SHARE)
