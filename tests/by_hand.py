@@ -82,3 +82,31 @@ def spiral_mlp(**changes: Any) -> Project:
         ("output", block("Output")),
     )
     return project(graph, Choice("spirals", {"classes": 3}), "MLP", **changes)
+
+
+def point_gan(**changes: Any) -> Project:
+    generator = chain(
+        ("noise", block("Vector", features=3)),
+        ("fc1", block("Linear", out_features=16)),
+        ("relu1", block("ReLU")),
+        ("fc2", block("Linear", out_features=2)),
+        ("output", block("Output")),
+    )
+    discriminator = chain(
+        ("point", block("Vector", features=2)),
+        ("fc1", block("Linear", out_features=16)),
+        ("act1", block("LeakyReLU", negative_slope=0.2)),
+        ("drop", block("Dropout", p=0.1)),
+        ("fc2", block("Linear", out_features=1)),
+        ("output", block("Output")),
+    )
+    adam = Choice("Adam", {"lr": 0.001})
+    settings = {
+        "networks": {"generator": generator, "discriminator": discriminator},
+        "data": Choice("ring_of_clouds", {"samples": 500}),
+        "task": Choice("generation", {"noise": 3, "discriminator_steps": 2}),
+        "loss": Choice("bce", {}),
+        "optimizer": {"generator": adam, "discriminator": adam},
+    }
+    training = {"epochs": 2, "batch_size": 64, "threads": 1, "seed": 3, **changes.pop("training", {})}
+    return Project(name="GAN", training=training, **{**settings, **changes})

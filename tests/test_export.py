@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from by_hand import lenet5, row_lstm, small_resnet, spiral_mlp
+from by_hand import lenet5, point_gan, row_lstm, small_resnet, spiral_mlp
 from packaging.requirements import Requirement
 
 import builder
@@ -26,7 +26,7 @@ from builder.project import Choice, Project
 from builder.training import checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECTS = [lenet5, small_resnet, row_lstm, spiral_mlp]
+PROJECTS = [lenet5, small_resnet, row_lstm, spiral_mlp, point_gan]
 
 
 def short(make: Callable[..., Project]) -> Project:
@@ -86,8 +86,10 @@ def test_script_command_line_and_train_give_the_same_numbers(make: Callable[...,
     assert records == run.history
     assert last == {"done": True, "run": str(tmp_path / "cli"), "metrics": run.metrics}
 
-    best = checkpoint.load_weights(folder / "weights.safetensors")["network"]
-    assert all(torch.equal(best[k], v) for k, v in run.networks["network"].state_dict().items())
+    best = checkpoint.load_weights(folder / "weights.safetensors")
+    assert set(best) == set(run.networks)
+    for slot, network in run.networks.items():
+        assert all(torch.equal(best[slot][k], v) for k, v in network.state_dict().items())
 
 
 @pytest.mark.parametrize("make", PROJECTS, ids=lambda make: make.__name__)
@@ -192,14 +194,16 @@ def test_zip() -> None:
 @pytest.mark.parametrize("make", PROJECTS, ids=lambda make: make.__name__)
 def test_pt2_gives_the_same_output_for_any_number_of_samples(make: Callable[..., Project], tmp_path: Path) -> None:
     project = make()
-    network = builder.compile(project)["network"].eval()
-    folder = builder.export(project, tmp_path, weights={"network": network.state_dict()}, pt2=True)
-    program = torch.export.load(folder / "network.pt2").module()
-    (_, field), *_ = builder.tasks.find("classification")().inputs(
-        data.find(project.data.name).from_settings(project.data.settings), "network"
-    )
-    x = torch.rand(5, *field.shape)
-    assert torch.allclose(program(x), network(x), atol=1e-6)
+    networks = {slot: network.eval() for slot, network in builder.compile(project).items()}
+    weights = {slot: network.state_dict() for slot, network in networks.items()}
+    folder = builder.export(project, tmp_path, weights=weights, pt2=True)
+    dataset = data.find(project.data.name).from_settings(project.data.settings)
+    task = builder.tasks.find(project.task.name).from_settings(project.task.settings)
+    for slot, network in networks.items():
+        program = torch.export.load(folder / f"{slot}.pt2").module()
+        (_, field), *_ = task.inputs(dataset, slot)
+        x = torch.rand(5, *field.shape)
+        assert torch.allclose(program(x), network(x), atol=1e-6)
 
 
 def test_onnx_or_a_sentence(tmp_path: Path) -> None:

@@ -68,6 +68,20 @@ def mosaic(maps: Array, columns: int, gap: int = 1) -> Array:
     return sheet
 
 
+def sheet(values: Array, columns: int, gap: int = 1) -> Array:
+    """Pictures (N, C, H, W) side by side on one common scale, with transparent gaps: RGBA uint8."""
+    count, channels, height, width = values.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    found = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
+    for i, picture in enumerate(scaled(values)):
+        top, left = (i // columns) * (height + gap), (i % columns) * (width + gap)
+        shown = picture[:3] if channels >= 3 else picture[:1].repeat(3, axis=0)
+        found[top : top + height, left : left + width, :3] = shown.transpose(1, 2, 0)
+        found[top : top + height, left : left + width, 3] = 255
+    return found
+
+
 def bars(values: Array, height: int = 40, width: int = 6, colour: tuple[int, int, int] = (74, 104, 232)) -> Array:
     """Values from 0 to 1 as bars, RGBA uint8."""
     sheet = np.zeros((height, values.size * (width + 2), 4), np.uint8)

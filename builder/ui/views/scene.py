@@ -11,8 +11,10 @@ import numpy as np
 import streamlit as st
 
 from builder import data
+from builder import project as projects
 from builder.data.base import Dataset, Split, Splits
 from builder.tasks.base import Look, Task
+from builder.training import job
 from builder.training.run import Run
 from builder.training.snapshot import Array, Snapshot
 
@@ -41,6 +43,11 @@ class Scene:
     def probe(self) -> Snapshot | None:
         """The latest feature maps, and the first samples followed live."""
         return self.run.probe()
+
+    @functools.cached_property
+    def settings(self) -> dict[str, Any]:
+        """What the task's plain functions take, as the run was trained."""
+        return job.task_settings(projects.from_json(self.run.project_json()))
 
     @property
     def dark(self) -> bool:
