@@ -203,7 +203,7 @@ def test_what_the_browser_undoes_is_saved_as_undone(document: Document, space: W
     assert document.project.name == templates.load("mlp").name
     browser.project, browser.rev, browser.dirty = browser.undo.pop(), browser.rev + 1, True
     settle(browser, document)
-    assert document.project.name == "lenet5"
+    assert document.project.name == templates.load("lenet5").name
     assert space.open(document.project_id).project == document.project
 
 
