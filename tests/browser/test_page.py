@@ -192,7 +192,7 @@ def test_a_second_tab_looks_and_takes_over(visit: Visit, server: Server) -> None
     set_channels(second, 8)
     until(lambda: channels(server.project(first)) == 8)
     until(lambda: "62,558" in first.get_by_test_id("totals").inner_text())
-    assert json.loads((server.folder(first) / "project.json").read_text())["name"] == "lenet5"
+    assert json.loads((server.folder(first) / "project.json").read_text())["name"] == "LeNet-5"
 
 
 def test_a_choice_in_a_panel_is_one_undo_away(visit: Visit, server: Server) -> None:
