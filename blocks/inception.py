@@ -78,8 +78,9 @@ class Inception(Block):
     )
 
     def _conv(self, channels: int, kernel: int) -> BasicConv2d:
+        eps = {"eps": 0.001} if self.batch_norm else {}
         return BasicConv2d(
-            out_channels=channels, kernel_size=kernel, padding=kernel // 2, batch_norm=self.batch_norm, eps=0.001
+            out_channels=channels, kernel_size=kernel, padding=kernel // 2, batch_norm=self.batch_norm, **eps
         )
 
     def template(self, *shapes: Shape) -> Subgraph:

@@ -62,8 +62,8 @@ def parser() -> argparse.ArgumentParser:
     add("templates", _templates, "List the starter projects.")
     add("blocks", _blocks, "List all blocks with their settings.")
 
-    new = add("new", _new, "Write a starter project to a file.")
-    new.add_argument("template", metavar="TEMPLATE", help="the name of a starter project")
+    new = add("new", _new, "Write a starter project, or a network read from code, to a project's file.")
+    new.add_argument("template", metavar="TEMPLATE|FILE", help="the name of a starter project, or a model.py")
     new.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the file to write")
 
     check = add("check", _check, "Print shapes, parameters and problems; status 1 when there are errors.")
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--json", action="store_true", help="print one JSON object a line")
 
     for made in (check, export, train):
-        made.add_argument("file", metavar="FILE", help="a project's file, or the name of a starter project")
+        made.add_argument("file", metavar="FILE", help="a project's file, a model.py, or the name of a starter project")
     for made in (new, check, export, train):
         made.add_argument(
             "--set",
@@ -109,13 +109,28 @@ def opened(options: argparse.Namespace) -> Project:
         if not Path(name).is_file() and name in templates.names():
             found = templates.load(name)
         else:
-            found = files.load(name)
+            found = _read(Path(name))
     except ProjectError as error:
         hint = ""
         if os.sep not in name and not Path(name).exists():
             hint = f" There is no starter project of that name either; there are {', '.join(templates.names())}."
         raise CommandError(f"{error}{hint}") from None
     return changed(found, options.set)
+
+
+def _read(path: Path) -> Project:
+    """The project in a file of any form; what was read otherwise than written is said on stderr."""
+    if path.suffix.lower() in ("", ".json"):
+        return files.load(path)
+    from builder.reading import ReadError, open_file
+
+    try:
+        read = open_file(path)
+    except ReadError as error:
+        raise CommandError(str(error)) from None
+    for note in read.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return read.project
 
 
 def changed(project: Project, changes: Sequence[str]) -> Project:
@@ -183,10 +198,13 @@ def _blocks(options: argparse.Namespace) -> int:
 
 
 def _new(options: argparse.Namespace) -> int:
-    try:
-        made = changed(templates.load(options.template), options.set)
-    except KeyError as error:
-        raise CommandError(error.args[0]) from None
+    if Path(options.template).is_file():
+        made = changed(_read(Path(options.template)), options.set)
+    else:
+        try:
+            made = changed(templates.load(options.template), options.set)
+        except KeyError as error:
+            raise CommandError(error.args[0]) from None
     if options.output.exists():
         raise CommandError(f"{options.output} exists already; choose another file, so that nothing is lost.")
     files.save(made, options.output)

@@ -76,14 +76,16 @@ def plan(project: Project) -> Plan:
         classes[name] = _grouped(name, uses)
     for name, body in bodies.items():
         layers = tuple(Layer(s.id, s.call, s.sources, s.inferred.shape, s.inferred.flops) for s in body.steps)
-        classes[networks[name]] = _class(networks[name], _title(body), (), body, layers)
+        classes[networks[name]] = _class(networks[name], _title(body, project.networks[name]), (), body, layers)
     return Plan(classes, networks)
 
 
-def _title(body: _Body) -> str:
+def _title(body: _Body, graph: Graph) -> str:
     """One line on a network: what goes in, what comes out."""
     inputs = ", ".join(f"{i} {names.size(body.shapes[i])}" for i in body.inputs)
-    outputs = ", ".join(names.size(body.shapes[o]) for o in body.outputs)
+    ends = [n.id for n in graph.nodes if is_output(n)]
+    told = [f"{id} " if ends != ["output"] else "" for id in ends]
+    outputs = ", ".join(f"{id}{names.size(body.shapes[o])}" for id, o in zip(told, body.outputs, strict=True))
     total = sum(s.inferred.parameters for s in body.steps)
     return f"From {inputs} to {outputs}; {total:,} parameters."
 

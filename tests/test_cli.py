@@ -299,3 +299,22 @@ def test_names_from_a_file_cannot_move_the_cursor() -> None:
     printed = tables.report(made, report)
     assert "\x1b" not in printed
     assert "no\nde" not in printed
+
+
+def test_a_model_py_is_opened_as_a_project(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, made = tmp_path / "model.py", tmp_path / "project.json"
+    text = builder.source(builder.templates.load("resnet_digits"))
+    code.write_text(text.replace("nn.Linear(32, 10)", "nn.Linear(99, 10)"))
+    run("new", str(code), "-o", str(made))
+    assert "fc is written with in_features=99, but 32 arrives there" in capsys.readouterr().err
+    assert builder.load(made).networks.keys() == {"network"}
+    run("check", str(code))
+
+
+def test_a_file_that_is_no_network_is_said_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = tmp_path / "model.py"
+    code.write_text("import torch\n\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x.sum()\n")
+    run("check", str(code), expect=1)
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "Line 5: `x.sum()` cannot be read" in err

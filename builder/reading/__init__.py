@@ -1,0 +1,43 @@
+"""Ways in: networks that were written elsewhere, as projects. What is read is data; nothing of it is ever run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from builder import project as files
+from builder.project import ProjectError
+from builder.reading.errors import ReadError
+from builder.reading.python import Read, read_code
+
+__all__ = ["FORMS", "Read", "ReadError", "open_file", "read", "read_code"]
+
+FORMS = (".json", ".py")
+"""Endings of files that can be opened."""
+
+
+def open_file(path: str | os.PathLike[str]) -> Read:
+    """The project in a file of any of the FORMS. Raises ReadError or ProjectError with one sentence."""
+    path = Path(path)
+    if path.suffix.lower() not in FORMS[1:]:
+        return Read(files.load(path))
+    try:
+        if path.stat().st_size > files.MAX_FILE_BYTES:
+            raise ReadError(f"it is larger than {files.MAX_FILE_BYTES // 2**20} MB.")
+        return read(path.name, path.read_bytes())
+    except OSError as error:
+        raise ProjectError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except ReadError as error:
+        raise ReadError(f"{path}: {error}") from None
+
+
+def read(name: str, content: bytes) -> Read:
+    """The project in a file of this name; the ending tells its form. Raises ReadError or ProjectError."""
+    match Path(name).suffix.lower():
+        case ".py":
+            try:
+                return read_code(content.decode())
+            except UnicodeDecodeError:
+                raise ReadError("The file is no text, so it is no Python.") from None
+        case _:
+            return Read(files.loads(content))

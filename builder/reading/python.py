@@ -1,0 +1,210 @@
+"""A model.py as a project: parsed, never run."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import blocks
+from blocks.base import Block, BlockError, Call, Port, SettingError, Shape
+from builder import names
+from builder.graph import Edge, Graph, Node
+from builder.project import MAX_NAME, Project
+from builder.reading import matching
+from builder.reading.assemble import DEPTH, Assembled, assemble
+from builder.reading.classes import Definition, File, parse
+from builder.reading.errors import ReadError
+from builder.reading.fitting import fitted
+from builder.reading.layout import placed
+from builder.reading.trace import trace
+from builder.remedies.scene import by_role
+from builder.shapes import size
+
+SIDES = (28, 32, 64, 224, 96, 128, 227, 299, 48, 256, 512, 572, 448)
+"""Sides of pictures that are tried where the code does not say them; others follow in order."""
+LARGEST_SIDE = 320
+LENGTH = 16
+"""Steps of a sequence where the code does not say them."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read, and sentences about what was not in the file or was read otherwise than written."""
+
+    project: Project
+    notes: tuple[str, ...] = ()
+
+
+def read_code(text: str) -> Read:
+    """The networks of a model.py. Raises ReadError with one sentence, which names the line."""
+    file = parse(text)
+    definitions = file.networks()
+    told = re.match(r"(.+?): (?:a network|networks (.+?)) in PyTorch", file.docstring, re.DOTALL)
+    listed = told[2].split(", ") if told and told[2] else []
+    networks: dict[str, Graph] = {}
+    notes: list[str] = []
+    for definition in definitions:
+        known = [name for name in listed if names.class_name(name) == definition.name]
+        name = known[0] if known else "network" if len(definitions) == 1 else _snake(definition.name)
+        networks[names.free([name], networks)], said = _network(file, definition)
+        notes += said
+    name = (told[1] if told else definitions[-1].name)[:MAX_NAME]
+    return Read(fitted(Project(name=name, networks=networks)), tuple(notes))
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _network(file: File, definition: Definition) -> tuple[Graph, list[str]]:
+    inputs, found, notes = _fitting_inputs(file, definition)
+    nodes = [Node(name, block) for name, block in zip(definition.inputs, inputs, strict=True)]
+    nodes += [Node(id, block) for id, block in found.blocks.items()]
+    edges = list(found.edges)
+    taken = {n.id for n in nodes}
+    _, told = _docstring(definition)
+    several = len(found.ends) > 1
+    for i, end in enumerate(found.ends):
+        wanted = told[i][0] if i < len(told) and len(told) == len(found.ends) else ""
+        id = names.free([wanted or (f"output{i + 1}" if several else "output")], taken)
+        taken.add(id)
+        answer = by_role("output")
+        assert answer is not None
+        block = answer()
+        nodes.append(Node(id, block))
+        edges.append(Edge(end, "out", id, block.ports()[0].name))
+    return placed(Graph(tuple(nodes), tuple(edges))), [*notes, *found.notes]
+
+
+# --- what enters ---------------------------------------------------------------------------------
+
+
+def _docstring(definition: Definition) -> tuple[dict[str, Shape], list[tuple[str, Shape]]]:
+    """What "From image 1×28×28 to 10; ..." says: the inputs, and the outputs with their names ("" for none)."""
+    told = re.match(r"From (.+?) to ([^;]+);", " ".join(definition.docstring.split()))
+    if not told:
+        return {}, []
+    return {name: shape for name, shape in _shapes(told[1]) if name}, list(_shapes(told[2]))
+
+
+def _shapes(text: str) -> Iterator[tuple[str, Shape]]:
+    for part in text.split(", "):
+        name, _, shape = part.strip().rpartition(" ")
+        if re.fullmatch(r"[1-9]\d{0,8}(×[1-9]\d{0,8})*", shape):
+            yield name, tuple(map(int, shape.split("×")))
+
+
+def _fitting_inputs(file: File, definition: Definition) -> tuple[list[Block], Assembled, list[str]]:
+    """Input blocks with which every layer takes what it receives; a note says where the size is a guess."""
+    told, _ = _docstring(definition)
+    choices: list[list[Shape]] = []
+    tokens: list[bool] = []
+    for name in definition.inputs:
+        call = _first_reader(file, definition, {}, name)
+        writers = matching.writers(call) if call is not None else ()
+        ports = [p for cls in writers for p in cls.inputs]
+        tokens.append(bool(ports) and all(p.holds == "tokens" for p in ports))
+        choices.append([told[name]] if name in told else list(_likely(call, ports)))
+    refused: ReadError | None = None
+    nearest: tuple[list[Block], Assembled] | None = None
+    for shapes in itertools.islice(itertools.product(*choices), 2 * LARGEST_SIDE):
+        inputs = [_input(shape, held) for shape, held in zip(shapes, tokens, strict=True)]
+        try:
+            found = assemble(file, definition, inputs)
+        except ReadError as error:
+            refused = refused or error
+            continue
+        if nearest is None or len(found.notes) < len(nearest[1].notes):
+            nearest = inputs, found
+        if not found.notes:
+            break
+    if nearest is None:
+        raise refused or ReadError(f"{definition.name} takes no input, so nothing can enter it.", definition.line)
+    inputs, found = nearest
+    inputs = [_with_vocabulary(block, name, found) for name, block in zip(definition.inputs, inputs, strict=True)]
+    guessed = [
+        f"The code does not say how large {name} is; {size(block.source_shape() or ())} fits its layers. "
+        f"Set the block {name} to your data's size."
+        for name, block, shapes in zip(definition.inputs, inputs, choices, strict=True)
+        if len(shapes) > 1
+    ]
+    return inputs, found, guessed
+
+
+def _first_reader(
+    file: File, definition: Definition, arguments: dict[str, Any], name: str, depth: int = 0
+) -> Call | None:
+    """The first layer that reads this input, also inside a class of the file."""
+    for step in trace(file, definition, arguments).steps:
+        if name in step.sources:
+            inner = file.definitions.get(step.call.target)
+            at = step.sources.index(name)
+            if inner is None or depth > DEPTH or at >= len(inner.inputs):
+                return step.call if inner is None else None
+            return _first_reader(file, inner, step.call.kwargs, inner.inputs[at], depth + 1)
+    return None
+
+
+def _likely(call: Call | None, ports: list[Port]) -> Iterator[Shape]:
+    """Shapes that may enter the first layer: its own numbers tell the channels or features."""
+    ranks: list[int] = []
+    for port in ports:
+        ranks += [port.rank] if isinstance(port.rank, int) else list(port.rank or (3, 1))
+    numbers = list(dict.fromkeys(_numbers(call))) if call is not None else []
+    sides = list(dict.fromkeys([*SIDES, *range(1, LARGEST_SIDE)]))
+    for rank in dict.fromkeys(ranks or [3, 1]):
+        if rank == 3:
+            channels = [n for n in numbers[:1] if n < 65536] or [1, 3]
+            yield from ((c, s, s) for s in sides for c in channels)
+        elif rank == 2:
+            yield from ((LENGTH, n) for n in numbers[:2])
+            yield from ((n, LENGTH) for n in numbers[:2])
+        else:
+            yield from ((n,) for n in numbers[:2])
+            yield (LENGTH,)
+
+
+def _numbers(call: Call) -> Iterator[int]:
+    try:
+        values = matching.arguments(call).values()
+    except BlockError:
+        return  # it is said when the layer is read
+    for value in values:
+        if isinstance(value, Call):
+            yield from _numbers(value)
+        elif isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            yield value
+
+
+def _input(shape: Shape, tokens: bool) -> Block:
+    """The input block of the catalogue that gives this shape. Raises ReadError when there is none."""
+    for cls in blocks.catalogue().values():
+        if cls.source_shape is Block.source_shape or (cls.holds == "tokens") is not tokens:
+            continue
+        try:
+            block = matching.having(cls, shape)
+        except (BlockError, SettingError):
+            continue
+        if block is not None:
+            return block
+    raise ReadError(f"No input block gives {size(shape)}; a sample has one to three dimensions.")
+
+
+def _with_vocabulary(block: Block, name: str, found: Assembled) -> Block:
+    """Tokens with as many different ones as the layers after them take."""
+    if "vocabulary" not in block.to_settings():
+        return block
+    low, high = 2, 100_000_000
+    readers = [found.blocks[e.target] for e in found.edges if e.source == name]
+    while low < high:
+        middle = (low + high + 1) // 2
+        try:
+            for reader in readers:
+                reader.check_vocabulary(middle)
+            low = middle
+        except BlockError:
+            high = middle - 1
+    return block.replace(vocabulary=low) if low < 100_000_000 else block
