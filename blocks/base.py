@@ -399,6 +399,8 @@ class Block(Declared):
     """Whether its output is already normalized over the classes, which a loss on raw scores does not want."""
     independent: ClassVar[bool] = False
     """Whether its numbers do not depend on what comes in, so that nothing before it can learn."""
+    functions: ClassVar[tuple[str, ...]] = ()
+    """Functions and operators that do the same in code written by hand: ``+`` and ``add``."""
     stem: ClassVar[str] = ""
     """What a new node is called (``"conv"`` gives conv1, conv2 ...); the name in lower case unless told."""
 

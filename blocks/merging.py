@@ -23,6 +23,7 @@ class Add(Block):
     formula = "y = x1 + x2 + …"
     source = "He et al. 2016, Deep residual learning for image recognition"
     inputs = (Port("in"),)
+    functions = ("+", "add")
     variadic = "count"
     count: int = setting(2, min=2, max=64, label="inputs", help="how many inputs it has")
     examples = (
@@ -45,6 +46,7 @@ class Multiply(Block):
     formula = "y = x1 · x2 · …"
     source = "Hu et al. 2018, Squeeze-and-excitation networks"
     inputs = (Port("in"),)
+    functions = ("*", "mul", "multiply")
     variadic = "count"
     count: int = setting(2, min=2, max=64, label="inputs", help="how many inputs it has")
     examples = (
@@ -74,6 +76,7 @@ class Subtract(Block):
     formula = "y = first − second"
     source = "torch.sub"
     inputs = (Port("first"), Port("second"))
+    functions = ("-", "sub", "subtract")
     examples = (Example({}, ((5,), (5,)), (5,), 0),)
 
     def check(self, *shapes: Shape) -> None:
@@ -115,6 +118,7 @@ class Concatenate(Block):
     formula = "channels add up, the rest stays"
     source = "torch.cat"
     inputs = (Port("in"),)
+    functions = ("cat", "concat", "concatenate")
     variadic = "count"
     count: int = setting(2, min=2, max=64, label="inputs", help="how many inputs it has")
     dim: int = setting(0, min=0, max=7, help="dimension along which they are joined; 0 is the channel")

@@ -126,6 +126,7 @@ class GlobalAvgPool2d(Block):
     formula = "y[c] = mean x[c, i, j]"
     source = "Lin et al. 2013, Network in network, section 3.2"
     inputs = (Port("in", rank=3),)
+    functions = ("mean",)
     examples = (Example({}, ((512, 7, 7),), (512,), 0), Example({}, ((3, 1, 5),), (3,), 0))
 
     def layer(self, *shapes: Shape) -> Call:

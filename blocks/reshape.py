@@ -16,6 +16,7 @@ class Flatten(Block):
     formula = "channels × height × width → channels · height · width"
     source = "torch.nn.Flatten"
     inputs = (Port("in"),)
+    functions = ("flatten",)
     examples = (Example({}, ((16, 5, 5),), (400,), 0), Example({}, ((8, 3),), (24,), 0))
 
     def layer(self, *shapes: Shape) -> Call:
@@ -33,6 +34,7 @@ class Reshape(Block):
     formula = "product of lengths stays the same"
     source = "torch.Tensor.reshape"
     inputs = (Port("in"),)
+    functions = ("reshape", "view")
     shape: tuple[int, ...] = setting(
         (1, 28, 28), min=-1, max=10_000_000, help="lengths without the batch, one may be −1"
     )

@@ -141,7 +141,8 @@ class _Assembler:
                 f"{definition.name} returns {len(inside.results)} values; inside a network, one.", step.line
             )
         (result,) = inside.results
-        block = matching.composite(definition.name, tuple(inside.steps), result, shapes, step.call.kwargs)
+        received = tuple(tuple(inside.shapes[s] for s in inner.sources) for inner in inside.steps)
+        block = matching.composite(definition.name, tuple(inside.steps), received, result, shapes, step.call.kwargs)
         if block is not None:
             body.steps.append(Inner(step.id, block, sources))
             body.shapes[step.id] = infer(block, shapes).shape

@@ -15,7 +15,7 @@ from typing import Any
 
 import blocks
 from blocks.base import Block, BlockError, Call, Setting, SettingError, Shape, Step
-from builder.shapes import module_class
+from builder.shapes import infer, module_class
 
 Distance = tuple[int, ...]
 """How far a block is from what is looked for: 0 where they are the same."""
@@ -69,21 +69,31 @@ def leaf(call: Call, shapes: tuple[Shape, ...]) -> Match | None:
 
 
 def composite(
-    name: str, steps: tuple[Step, ...], result: str, shapes: tuple[Shape, ...], given: dict[str, Any]
+    name: str,
+    steps: tuple[Step, ...],
+    received: tuple[tuple[Shape, ...], ...],
+    result: str,
+    shapes: tuple[Shape, ...],
+    given: dict[str, Any],
 ) -> Block | None:
     """The composite of the catalogue that opens to exactly these steps, or None.
 
-    Sources of steps are earlier ones, or "#0", "#1" for the inputs. The class in the code is called `name` and made
+    Sources of steps are earlier ones, or "#0", "#1" for the inputs; `received` are the shapes each step takes. The class in the code is called `name` and made
     with `given`, which often are the names of the block and of its settings; where two blocks open to the same, the
     one of this name is meant.
     """
     constants = tuple((k, v) for k, v in given.items() if not isinstance(v, Call))
-    return _composite(name, steps, result, shapes, constants)
+    return _composite(name, steps, received, result, shapes, constants)
 
 
 @functools.lru_cache(maxsize=4096)
 def _composite(
-    name: str, steps: tuple[Step, ...], result: str, shapes: tuple[Shape, ...], given: tuple[tuple[str, Any], ...]
+    name: str,
+    steps: tuple[Step, ...],
+    received: tuple[tuple[Shape, ...], ...],
+    result: str,
+    shapes: tuple[Shape, ...],
+    given: tuple[tuple[str, Any], ...],
 ) -> Block | None:
     pool = dict.fromkeys(v for step in steps for v in vars(step.block).values())
     channels = [shape[0] for shape in shapes]
@@ -101,7 +111,7 @@ def _composite(
                 if _is_module(s.block)
             ]
             names = sum(a.id != b.id for a, b in zip(made, steps)) + abs(len(made) - len(steps))
-            others = sum(_unlike(a, b) for a, b in zip(made, steps))
+            others = sum(_unlike(a, b, taken) for a, b, taken in zip(made, steps, received))
             return (names, others + (places.get(template.result, template.result) != result))
 
         try:
@@ -113,12 +123,16 @@ def _composite(
     return None
 
 
-def _unlike(one: Step, other: Step) -> int:
-    """In how many settings and wires two steps differ."""
+def _unlike(one: Step, other: Step, shapes: tuple[Shape, ...]) -> int:
+    """In how many settings and wires two steps differ; settings that leave no trace in the code do not count."""
     if type(one.block) is not type(other.block):
         return 100
     first, second = vars(one.block), vars(other.block)
-    return sum(bool(first[k] != second[k]) for k in first) + int(one.sources != other.sources)
+    settings = sum(bool(first[k] != second[k]) for k in first)
+    if settings:
+        a, b = infer(one.block, shapes), infer(other.block, shapes)
+        settings = settings if (a.call, a.inner) != (b.call, b.inner) else 0
+    return settings + int(one.sources != other.sources)
 
 
 def writers(call: Call) -> tuple[type[Block], ...]:
@@ -227,6 +241,12 @@ def _writers() -> dict[tuple[str, ...], tuple[type[Block], ...]]:
                 if call is not None:
                     found.setdefault(_targets(call), {})[cls] = None
     return {targets: tuple(classes) for targets, classes in found.items()}
+
+
+@functools.cache
+def spoken() -> dict[str, str]:
+    """The module that a function or operator stands for in code: the one that the block of these `functions` writes."""
+    return {name: targets[0] for targets, classes in _writers().items() for cls in classes for name in cls.functions}
 
 
 # --- finding settings ----------------------------------------------------------------------------

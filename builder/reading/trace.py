@@ -11,6 +11,7 @@ from torch import nn
 
 from blocks.base import Call
 from builder.layers import SEQUENTIAL
+from builder.reading import matching
 from builder.reading.classes import MAX_LAYERS, Definition, File, Made, layers, unread
 from builder.reading.errors import ReadError
 
@@ -93,9 +94,9 @@ class _Tracer:
             case ast.Call(ast.Attribute(ast.Name("self"), name), arguments, []) if name in self.attributes:
                 return self.layer(name, self.values(arguments), node)
             case ast.BinOp(left, operator, right) if type(operator) in _OPERATORS:
-                target = _OPERATORS[type(operator)]
-                terms = self.terms(node, type(operator)) if target != "Subtract" else [left, right]
-                return self.step(Call(target), self.values(terms), node)
+                symbol = _OPERATORS[type(operator)]
+                terms = [left, right] if symbol == "-" else self.terms(node, type(operator))
+                return self.step(Call(matching.spoken()[symbol]), self.values(terms), node)
             case ast.Call(function, arguments, keywords):
                 return self.function(node, ast.unparse(function), arguments, keywords)
             case ast.Subscript():
@@ -155,16 +156,22 @@ class _Tracer:
             arguments, name = [node.func.value, *arguments], node.func.attr  # x.relu() is relu(x)
         else:
             name = name.rpartition(".")[2]
-        if name in ("cat", "concat"):
-            return self.concatenate(node, arguments, keywords)
-        if name in ("add", "mul", "sub") and len(arguments) == 2 and not keywords:
-            return self.step(
-                Call({"add": "Add", "mul": "Multiply", "sub": "Subtract"}[name]), self.values(arguments), node
-            )
+        target = matching.spoken().get(name)
+        if target and target == matching.spoken()["cat"]:
+            return self.concatenate(node, target, arguments, keywords)
+        if target and target in [matching.spoken()[symbol] for symbol in _OPERATORS.values()]:
+            if len(arguments) != 2 or keywords:
+                raise ReadError(unread(node), node.lineno)
+            return self.step(Call(target), self.values(arguments), node)
         if name in ("flatten", "view", "reshape"):
             return self.flatten(node, name, arguments, keywords)
-        if name == "mean" and [ast.unparse(a) for a in arguments[1:]] in (["(2, 3)"], ["[2, 3]"]) and not keywords:
-            return self.step(Call("GlobalAvgPool2d"), self.values(arguments[:1]), node)
+        if (
+            name == "mean"
+            and target
+            and [ast.unparse(a) for a in arguments[1:]] in (["(2, 3)"], ["[2, 3]"])
+            and not keywords
+        ):
+            return self.step(Call(target), self.values(arguments[:1]), node)
         module = _functional().get(name.replace("_", ""))
         if module is None or not arguments:
             raise ReadError(unread(node), node.lineno)
@@ -186,29 +193,29 @@ class _Tracer:
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             raise ReadError(unread(node), node.lineno) from None
 
-    def concatenate(self, node: ast.Call, arguments: list[ast.expr], keywords: list[ast.keyword]) -> str:
+    def concatenate(self, node: ast.Call, target: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> str:
         dims = [self.constant(a) for a in arguments[1:]] + [self.constant(k.value) for k in keywords if k.arg == "dim"]
         if not arguments or not isinstance(arguments[0], (ast.List, ast.Tuple)) or len(dims) != 1 or dims[0] == 0:
             raise ReadError(unread(node), node.lineno)
         sources = self.values(arguments[0].elts)
         dim = dims[0] - 1 if dims[0] > 0 else dims[0]
-        return self.step(Call("Concatenate", **({} if dim == 0 else {"dim": dim})), sources, node)
+        return self.step(Call(target, **({} if dim == 0 else {"dim": dim})), sources, node)
 
     def flatten(self, node: ast.Call, name: str, arguments: list[ast.expr], keywords: list[ast.keyword]) -> str:
         """`flatten(x, 1)`, `x.view(x.size(0), -1)`, `x.reshape(-1, 400)`: all numbers of a sample in a row."""
         shape = [ast.unparse(a) for a in arguments[1:]] + [ast.unparse(k.value) for k in keywords]
         source = self.value(arguments[0])
         if name == "flatten" and shape == ["1"]:
-            return self.step(Call("nn.Flatten"), [source], node)
+            return self.step(Call(matching.spoken()["flatten"]), [source], node)
         batch = ("-1", "x.size(0)", "x.shape[0]", "len(x)")
         variable = ast.unparse(arguments[0])
         first = shape[0].replace(variable, "x") if shape else ""
         rest = shape[1:]
         if name != "flatten" and first in batch and len(rest) == 1 and (rest == ["-1"] or rest[0].isdigit()):
-            return self.step(Call("nn.Flatten"), [source], node)
+            return self.step(Call(matching.spoken()["flatten"]), [source], node)
         if name != "flatten" and first in batch and rest:
             lengths = tuple(self.constant(a) for a in arguments[2:])
-            return self.step(Call("Reshape", *lengths), [source], node)
+            return self.step(Call(matching.spoken()["reshape"], *lengths), [source], node)
         raise ReadError(unread(node), node.lineno)
 
     # --- recurrent layers give two values --------------------------------------------------
@@ -238,7 +245,7 @@ class _Tracer:
         raise ReadError(unread(node), node.lineno)
 
 
-_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "Add", ast.Mult: "Multiply", ast.Sub: "Subtract"}
+_OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Mult: "*", ast.Sub: "-"}
 _MODULES = ("F", "torch", "nn.functional", "torch.nn.functional", "functional")
 
 
