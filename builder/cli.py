@@ -78,6 +78,10 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", metavar="N", type=_positive, help="how often every sample is seen")
     train.add_argument("--run", metavar="DIR", type=Path, help="the folder of the run (a new one unless told)")
     train.add_argument("--json", action="store_true", help="print one JSON object a line")
+    train.add_argument(
+        "--weights", metavar="FILE", type=Path, help="begin with these: safetensors, or a .pt state_dict"
+    )
+    train.add_argument("--partial", action="store_true", help="take of the weights what fits, and draw the rest")
 
     for made in (check, export, train):
         made.add_argument("file", metavar="FILE", help="a project's file, a model.py, or the name of a starter project")
@@ -243,12 +247,16 @@ def _train(options: argparse.Namespace) -> int:
     project = opened(options)
     show = _print_json if options.json else Progress(project.training.get("epochs") if not options.epochs else None)
     try:
-        run = train(project, run_folder=options.run, on_progress=show, epochs=options.epochs)
+        run = train(project, options.run, show, options.epochs, options.weights, options.partial)
     except ValueError as error:
         raise CommandError(str(error)) from None
     if options.json:
         _print_json({"done": True, "run": str(run.folder), "metrics": run.metrics})
     else:
+        if options.weights:
+            from builder.training.weights import told
+
+            print(told(run.folder))
         print(f"The run is in {run.folder}.")
     return 0
 

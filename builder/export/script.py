@@ -94,6 +94,7 @@ def text(project: Project) -> str:
         "    python train.py --epochs 3       for another number of epochs\n"
         "    python train.py --json           print one JSON object a line\n"
         "    python train.py --data FOLDER    take data files that are already there\n"
+        "    python train.py --weights FILE   begin with the weights of an earlier training\n"
     )
     return script(project).text(usage)
 

@@ -33,12 +33,14 @@ def train(
     run_folder: str | os.PathLike[str] | None = None,
     on_progress: Callable[[Record], None] | None = None,
     epochs: int | None = None,
+    weights: str | os.PathLike[str] | Run | None = None,
+    partial: bool = False,
 ) -> TrainedRun:
     """See `builder.training.train`."""
     if epochs is not None:
         project = project.replace(training={**project.training, "epochs": epochs})
     folder = Path(run_folder) if run_folder is not None else run.new_run_folder(builder.data.home() / "runs")
-    job.prepare(project, folder)
+    job.prepare(project, folder, weights, partial)
     made = job.Job(folder)
     records: list[Record] = []
     steps = made.loop.run

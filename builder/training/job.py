@@ -23,10 +23,11 @@ from builder.project import Project
 from builder.source import generate
 from builder.tasks.base import Loss, Task
 from builder.training import looking
+from builder.training import weights as beginning
 from builder.training.loop import Loop
 from builder.training.probes import Prober
 from builder.training.results import Collector
-from builder.training.run import PROJECT_FILE
+from builder.training.run import PROJECT_FILE, Run
 from builder.training.settings import TrainingSettings
 from builder.validate import check
 
@@ -97,11 +98,18 @@ def settings(project: Project) -> dict[str, Any]:
 # --- before training -----------------------------------------------------------------------------
 
 
-def prepare(project: Project, folder: str | os.PathLike[str]) -> Path:
+def prepare(
+    project: Project,
+    folder: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | Run | None = None,
+    partial: bool = False,
+) -> Path:
     """Check everything that needs no data to be read, and write project.json and model.py to a run folder.
 
+    With `weights`, a file or an earlier run, training begins with these; `partial` takes what fits of them.
+
     Raises ValueError with sentences when the project has errors, lacks data of the user's, needs more
-    memory than there is, or names a device that is not there; OSError with a sentence when the folder
+    memory than there is, names a device that is not there, or the weights do not fit; OSError with a sentence when the folder
     cannot be written; FileExistsError when it already holds a run.
     """
     folder = Path(folder)
@@ -123,6 +131,9 @@ def prepare(project: Project, folder: str | os.PathLike[str]) -> Path:
             file.write(bytes(4096))
     except OSError as error:
         raise OSError(f"The run folder {folder} cannot be written ({error.strerror or error}).") from error
+    if weights is not None:
+        tensors, matched = beginning.find(weights, project)
+        beginning.keep(folder, tensors, matched, partial)
     write(generate(project), folder)
     # The project's file comes last: a folder that has it is a whole one.
     builder.project.save(project, folder / PROJECT_FILE)
@@ -179,6 +190,7 @@ class Job:
         torch.manual_seed(self.training.seed)
         self.networks = instantiate(path, generated.classes)
         initialize(self.networks, self.settings["training"])
+        given = beginning.begin(self.folder, self.networks)
         heads = self._rehearse()
         self.loop = Loop(
             self.networks,
@@ -189,7 +201,7 @@ class Job:
             self.settings,
             self.task.score,
         )
-        self.expected_loss = self.task.initial_loss(self.dataset, self.loss)
+        self.expected_loss = None if given else self.task.initial_loss(self.dataset, self.loss)
         if self.expected_loss is not None:
             self.expected_loss *= 1 + heads * (self.task.auxiliary() or 0.0)
 

@@ -1,0 +1,341 @@
+"""Weights from elsewhere: a file's or an earlier run's tensors, matched with a project's networks.
+
+Tensors are matched by name, or else by order and shape: a published network's state dict stands in the order in which
+its layers are used, and so do the parameters of a compiled one. (A safetensors file keeps names, but not that order;
+there the layers are taken in the order of their names, layer2 before layer10.)
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+import builder.project
+from blocks.base import Shape
+from builder.compile import instantiate, write
+from builder.project import Project
+from builder.shapes import size
+from builder.source import Source, generate
+from builder.training.checkpoint import save_weights
+from builder.training.run import PROJECT_FILE, Run
+from builder.validate import machine_memory
+
+INITIAL_FILE = "initial.safetensors"
+"""In a run's folder: the weights it begins with, where they are not drawn."""
+
+Tensors = dict[str, Tensor]
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")
+_PREFIXES = ("module.", "_orig_mod.")
+_NOTHING_LOST = "num_batches_tracked"
+"""A counter of batch normalization that older files lack; it starts at 0 then."""
+
+
+class WeightsError(ValueError):
+    """Weights cannot be read or do not fit; the message is a sentence."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What of a file fits the networks, a layer as a whole or not at all. Names of the networks are ``slot.key``.
+
+    `pairs` are (name in the file, name in the networks), `fresh` the networks' tensors that are not taken from it:
+    `missing` there, or `misshapen` (name, shape there, shape here), or of a layer that has one of these. `extra`
+    are the file's that have no place here. `kept` and `drawn` are the blocks on the canvas (``slot.node``) whose
+    tensors are all taken, and those of which some are not. `by` says how: by name, by order and shape, or both.
+    """
+
+    source: str
+    by: str
+    pairs: tuple[tuple[str, str], ...]
+    fresh: tuple[str, ...]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    misshapen: tuple[tuple[str, Shape, Shape], ...]
+    kept: tuple[str, ...]
+    drawn: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every tensor on both sides has its partner."""
+        return not self.fresh and not self.extra
+
+    def sentence(self) -> str:
+        """What is taken and what is not."""
+        total = len(self.pairs) + len(self.fresh)
+        if self.whole:
+            return f"All {total} tensors of {self.source} fit, matched by {self.by}."
+        return f"{len(self.pairs)} of the network's {total} tensors come from {self.source}, matched by {self.by}. {self._rest()}"
+
+    def refusal(self) -> str:
+        """Why these weights are not the network's, and what to do."""
+        return f"{self.source} does not fit the network. {self._rest()} Choose a partial load to take what fits and draw the rest anew."
+
+    def _rest(self) -> str:
+        told = [
+            f"{name} is {size(there)} in the file and {size(here)} here." for name, there, here in self.misshapen[:3]
+        ]
+        for names, what in ((self.missing, "not in the file"), (self.extra, "in the file only")):
+            if names:
+                verb = "is" if len(names) == 1 else "are"
+                told.append(f"{_listed(names)} {verb} {what}.")
+        return " ".join(told)
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    if len(names) <= 3:
+        return ", ".join(names)
+    return f"{', '.join(names[:2])} and {len(names) - 2} more tensors"
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def read(path: str | os.PathLike[str]) -> Tensors:
+    """The tensors of a safetensors file, or of a ``.pt`` file that holds nothing but tensors, in their order.
+
+    No code of the file is run. Raises WeightsError when it cannot be read so.
+    """
+    path = Path(path)
+    try:
+        length = path.stat().st_size
+        with open(path, "rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise WeightsError(f"{path.name} cannot be read ({error.strerror or error}).") from error
+    if length > machine_memory() // 2:
+        raise WeightsError(
+            f"{path.name} has {length / 2**30:.1f} GB, and this machine {machine_memory() / 2**30:.1f} GB of memory; "
+            "it cannot be loaded here."
+        )
+    if start[8:] == b"{":
+        try:
+            tensors = load_file(path)
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise WeightsError(f"{path.name} is damaged and cannot be read ({error}).") from error
+        return {name: tensors[name] for name in sorted(tensors, key=_natural)}
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a hostile or damaged file ends in whatever the reader stumbles over
+        raise WeightsError(
+            f"{path.name} cannot be read without running code of it, or is damaged. Take a safetensors file, or a .pt "
+            "file that holds only a state_dict (torch.save(model.state_dict(), ...))."
+        ) from error
+    found = _tensors(held)
+    if not found:
+        raise WeightsError(f"{path.name} holds no tensors by name; it should be a network's state_dict.")
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts layer2 before layer10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def _tensors(held: Any) -> Tensors:
+    """The tensors of a state dict, taken out of what it may be wrapped in."""
+    for key in _WRAPPERS:
+        if isinstance(held, Mapping) and isinstance(held.get(key), Mapping):
+            held = held[key]
+    if not isinstance(held, Mapping):
+        return {}
+    found = {name: value for name, value in held.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    for prefix in _PREFIXES:
+        if found and all(name.startswith(prefix) for name in found):
+            found = {name.removeprefix(prefix): value for name, value in found.items()}
+    return found
+
+
+# --- matching ------------------------------------------------------------------------------------
+
+
+def match(tensors: Tensors, project: Project, source: str) -> Match:
+    """What of these tensors fits the project's networks: by name, by order and shape where that fits more, or by both."""
+    generated = generate(project)
+    shapes = _shapes(generated)
+    if len(project.networks) == 1:
+        (slot,) = project.networks
+        prefix = f"{slot}."
+        own = all(name.startswith(prefix) for name in tensors)
+        named = {name if own else prefix + name: name for name in tensors}
+    else:
+        named = {name: name for name in tensors}
+    by_name = _by_name(tensors, named, shapes)
+    ways = {"name": by_name}
+    if len(by_name) < len(shapes) and len(project.networks) == 1:
+        there = {name: _shape(tensor) for name, tensor in tensors.items()}
+        ways["order and shape"] = _in_sequence(there, shapes)
+        used = set(by_name.values())
+        rest = _in_sequence(
+            {n: s for n, s in there.items() if n not in used}, {n: s for n, s in shapes.items() if n not in by_name}
+        )
+        ways["name, the rest by order and shape"] = {**by_name, **rest}
+    by = max(ways, key=lambda way: len(ways[way]))  # the first of those that fit the most
+    pairs = [(ways[by][name], name) for name in shapes if name in ways[by]]
+    return _result(source, by, pairs, tensors, named, shapes, generated)
+
+
+def _by_name(tensors: Tensors, named: dict[str, str], shapes: dict[str, Shape]) -> dict[str, str]:
+    """For names here those there, where a whole layer has the same names and shapes."""
+    fits = {name for name in shapes if name in named and _shape(tensors[named[name]]) == shapes[name]}
+    broken = {name.rpartition(".")[0] for name in shapes if name not in fits and not name.endswith(_NOTHING_LOST)}
+    return {name: named[name] for name in shapes if name in fits and name.rpartition(".")[0] not in broken}
+
+
+def _in_sequence(there: dict[str, Shape], here: dict[str, Shape]) -> dict[str, str]:
+    """For names here those there, layer by layer in the order of both sides.
+
+    Two layers fit when their tensors have the same shapes and last names (weight, bias, running_mean); layers that
+    only one side has are left out.
+    """
+    layers = [_layers(names) for names in (there, here)]
+    signs = [
+        [tuple(sorted((key, shape) for key, (_, shape) in layer.items() if key != _NOTHING_LOST)) for layer in side]
+        for side in layers
+    ]
+    found: dict[str, str] = {}
+    for a, b, length in difflib.SequenceMatcher(None, signs[0], signs[1], False).get_matching_blocks():
+        for one, other in zip(layers[0][a : a + length], layers[1][b : b + length]):
+            found.update({name: one[key][0] for key, (name, _) in other.items() if key in one})
+    return found
+
+
+def _layers(shapes: dict[str, Shape]) -> list[dict[str, tuple[str, Shape]]]:
+    """Tensors gathered by the layer they belong to: their full name and shape by the last name."""
+    found: dict[str, dict[str, tuple[str, Shape]]] = {}
+    for name, shape in shapes.items():
+        layer, _, key = name.rpartition(".")
+        found.setdefault(layer, {})[key] = (name, shape)
+    return list(found.values())
+
+
+def match_run(run: Run, project: Project) -> tuple[Tensors, Match]:
+    """The tensors of an earlier run's best weights, and what of them fits the project's networks.
+
+    Blocks are matched by their names on the canvas, so that unchanged blocks of an edited network keep what they
+    have learned. Raises WeightsError when the run has no weights.
+    """
+    path = run.weights()
+    if path is None:
+        raise WeightsError(f"{run.name} has no weights yet; they are saved after its first epoch, or on pause.")
+    tensors = read(path)
+    before, now = generate(builder.project.load(run.folder / PROJECT_FILE)), generate(project)
+    shapes = _shapes(now)
+    here = {_on_canvas(name, now): name for name in shapes}
+    named = {here.get(_on_canvas(name, before), name): name for name in tensors}
+    pairs = [(there, here) for here, there in _by_name(tensors, named, shapes).items()]
+    return tensors, _result(run.name, "name", pairs, tensors, named, shapes, now)
+
+
+def _result(
+    source: str,
+    by: str,
+    pairs: list[tuple[str, str]],
+    tensors: Tensors,
+    named: dict[str, str],
+    shapes: dict[str, Shape],
+    generated: Source,
+) -> Match:
+    used, placed = {a for a, _ in pairs}, {b for _, b in pairs}
+    fresh = [n for n in shapes if n not in placed and not n.endswith(_NOTHING_LOST)]
+    same = {n: _shape(tensors[named[n]]) for n in fresh if n in named and named[n] not in used}
+    misshapen = [(n, shape, shapes[n]) for n, shape in same.items() if shape != shapes[n]]
+    missing = [n for n in fresh if n not in same]
+    placed_there = used | {named[n] for n in same}
+    extra = [n for n in tensors if n not in placed_there and not n.endswith(_NOTHING_LOST)]
+    nodes = {n: ".".join(_on_canvas(n, generated).split(".")[:2]) for n in shapes}
+    drawn = dict.fromkeys(nodes[n] for n in fresh)
+    kept = dict.fromkeys(node for name, node in nodes.items() if node not in drawn and name in placed)
+    return Match(
+        *(source, by, tuple(pairs), tuple(fresh), tuple(missing), tuple(extra), tuple(misshapen)),
+        *(tuple(kept), tuple(drawn)),
+    )
+
+
+def _shapes(generated: Source) -> dict[str, Shape]:
+    """The shapes of the networks' tensors by ``slot.key``, in their order; nothing is drawn or kept."""
+    with torch.device("meta"):
+        networks = instantiate(write(generated), generated.classes)
+    return {f"{slot}.{key}": _shape(t) for slot, network in networks.items() for key, t in network.state_dict().items()}
+
+
+def _on_canvas(name: str, generated: Source) -> str:
+    """``slot.node.key`` for a tensor's ``slot.module.key``: modules of a stage are called otherwise than its blocks."""
+    slot, _, key = name.partition(".")
+    nodes = {path: node for node, path in generated.modules.get(slot, {}).items()}
+    parts = key.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        node = nodes.get(".".join(parts[:count]))
+        if node is not None:
+            return ".".join([slot, node, *parts[count:]])
+    return name
+
+
+def _shape(tensor: Tensor) -> Shape:
+    return tuple(tensor.shape)
+
+
+# --- for a run -----------------------------------------------------------------------------------
+
+
+def find(source: str | os.PathLike[str] | Run, project: Project) -> tuple[Tensors, Match]:
+    """The tensors of a file or of an earlier run, and what of them fits the project. Raises WeightsError."""
+    if isinstance(source, Run):
+        return match_run(source, project)
+    tensors = read(source)
+    return tensors, match(tensors, project, Path(source).name)
+
+
+def keep(folder: Path, tensors: Tensors, found: Match, partial: bool = False) -> None:
+    """Write what fits to the run folder, for the run to begin with; `told` says afterwards what it was.
+
+    Raises WeightsError when not everything fits and `partial` is not wished, when nothing fits, or when a tensor
+    holds numbers that are not finite; OSError.
+    """
+    if not found.pairs:
+        raise WeightsError(f"Nothing in {found.source} fits the network: {found.refusal().partition('. ')[2]}")
+    if not found.whole and not partial:
+        raise WeightsError(found.refusal())
+    states: dict[str, dict[str, Tensor]] = {}
+    for there, here in found.pairs:
+        tensor = tensors[there]
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise WeightsError(f"{there} in {found.source} holds numbers that are not finite (NaN or infinite).")
+        slot, _, key = here.partition(".")
+        states.setdefault(slot, {})[key] = tensor
+    save_weights(folder / INITIAL_FILE, states, {"told": found.sentence()})
+
+
+def told(folder: Path) -> str:
+    """What a run began with, as a sentence; empty for drawn weights."""
+    try:
+        with safetensors.safe_open(folder / INITIAL_FILE, framework="pt") as file:
+            return str((file.metadata() or {}).get("told", ""))
+    except (OSError, safetensors.SafetensorError):
+        return ""
+
+
+def begin(folder: Path, networks: dict[str, nn.Module]) -> bool:
+    """Put the weights kept in a run folder into its networks; whether there are any. Raises WeightsError."""
+    path = folder / INITIAL_FILE
+    if not path.exists():
+        return False
+    tensors = read(path)
+    for slot, network in networks.items():
+        state = network.state_dict()
+        given = {n.removeprefix(f"{slot}."): t for n, t in tensors.items() if n.startswith(f"{slot}.")}
+        try:
+            network.load_state_dict({**state, **given})
+        except RuntimeError as error:
+            raise WeightsError(f"The weights kept for this run do not fit its network {slot!r} ({error}).") from error
+    return True
