@@ -128,6 +128,47 @@ class Recurrent(nn.Module):
         return torch.cat((sequence[:, -1, :size], sequence[:, 0, size:]), 1)
 
 
+class NormalEmbedding(nn.Embedding):
+    """torch's embedding with first vectors from a normal distribution of another standard deviation than 1."""
+
+    def __init__(self, num_embeddings: int, embedding_dim: int, std: float) -> None:
+        super().__init__(num_embeddings, embedding_dim)
+        nn.init.normal_(self.weight, std=std)
+
+
+class HashedEmbedding(nn.Module):
+    """A vector for every bucket; Knuth's multiplicative hash sends tokens to buckets."""
+
+    def __init__(self, buckets: int, embedding_dim: int, std: float = 1.0) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding(buckets, embedding_dim)
+        nn.init.normal_(self.vectors.weight, std=std)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        bucket = ((tokens * 2654435761) % 2**32 * self.vectors.num_embeddings) >> 32
+        vectors: Tensor = self.vectors(bucket)
+        return vectors
+
+
+class RandomProjection(nn.Module):
+    """Fixed random vectors for tokens: one number of `sparsity` is ±√(sparsity / features), the others are 0.
+
+    Achlioptas 2003, Database-friendly random projections.
+    """
+
+    vectors: Tensor
+
+    def __init__(self, num_embeddings: int, features: int, sparsity: int = 3, seed: int = 0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        drawn = torch.randint(2 * sparsity, (num_embeddings, features), generator=generator, device="cpu")
+        signs = (drawn == 0).float() - (drawn == 1).float()
+        self.register_buffer("vectors", signs * (sparsity / features) ** 0.5, persistent=False)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return F.embedding(tokens, self.vectors)
+
+
 class PositionalEncoding(nn.Module):
     """Adds sines and cosines of the position to every vector of a sequence.
 

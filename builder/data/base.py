@@ -15,7 +15,10 @@ Split = dict[str, Tensor]
 """Field name -> tensor of all samples of one split, the sample first: ``{"image": (N, C, H, W), "label": (N,)}``."""
 
 Splits = dict[str, Split]
-"""``{"train": ..., "validation": ..., "test": ...}``; every split has the same fields."""
+"""``{"train": ..., "validation": ..., "test": ...}``; these splits have the same fields.
+
+A data set may add tables of its own under other names, for a task's `prepare` (the analogies of a corpus).
+"""
 
 Progress = Callable[[str, float], None]
 """Called with a sentence and a fraction from 0 to 1 while data is fetched or prepared."""
@@ -51,7 +54,7 @@ class Dataset(Declared):
     order: ClassVar[int] = 100
     """Where it stands in a list: small numbers first, equal ones by name."""
     kind: ClassVar[str] = "image"
-    """How samples are drawn: ``image``, ``points`` (2-D), ``table``, ``sequence`` or ``text``."""
+    """How samples are drawn: ``image``, ``points`` (2-D), ``table``, ``sequence``, ``text`` or ``words``."""
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     """Names of the tasks this data suits, the usual one first."""
     requires: ClassVar[tuple[str, ...]] = ()
@@ -65,6 +68,14 @@ class Dataset(Declared):
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes, in the order of their numbers; empty for data without classes."""
         return ()
+
+    def token_names(self) -> tuple[str, ...]:
+        """What the numbers of its tokens stand for: characters or words. May read the data; empty without tokens."""
+        return ()
+
+    def sample_text(self, sample: Split) -> str | None:
+        """A sample (each field without the batch, as in the splits) written out; None for data that is drawn."""
+        return None
 
     def size_hint(self) -> dict[str, int] | None:
         """The number of samples per split if known without reading anything."""

@@ -138,7 +138,7 @@ def _statistics(dataset: Dataset, splits: Splits) -> Statistics:
         classes = fields["label"].size or 0
         counts = {key: tuple(_count(split["label"], classes)) for key, split in splits.items()}
     return Statistics(
-        sizes={key: len(split[name]) for key, split in splits.items()},
+        sizes={key: len(split[name]) for key, split in splits.items() if name in split},
         counts=counts,
         shapes={key: field.shape for key, field in fields.items()},
         minimum=float(values.min()),

@@ -53,8 +53,9 @@ def script(project: Project) -> Script:
     found, chosen = parts(project), settings(project)
     gathered = Gathered()
     data = gathered.add(found.dataset.load_arrays, found.dataset.make_batch)
-    score = found.task.score
-    plain = (found.task.prepare, found.task.train_step, found.task.evaluate, *((score,) if score else ()))
+    optional = {"score": found.task.score, "measure": found.task.measure}
+    given = {name: function for name, function in optional.items() if function is not None}
+    plain = (found.task.prepare, found.task.train_step, found.task.evaluate, *given.values())
     task = gathered.add(*plain)
     loop = gathered.add(Loop, initialize)
     classes = generate(project).classes
@@ -64,7 +65,7 @@ def script(project: Project) -> Script:
         "PREPARE": found.task.prepare.__name__,
         "TRAIN_STEP": found.task.train_step.__name__,
         "EVALUATE": found.task.evaluate.__name__,
-        "SCORE": f", {score.__name__}" if score else "",
+        "MORE": "".join(f", {name}={function.__name__}" for name, function in given.items()),
         "NETWORKS": ", ".join(f'"{slot}": {cls}()' for slot, cls in classes.items()),
     }
     body = MAIN.read_text()

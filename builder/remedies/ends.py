@@ -85,10 +85,23 @@ def input(scene: Scene) -> Iterator[Candidate]:
         block = input_for(given)
         if node.id == scene.node.id and block is not None:
             new = dataclasses.replace(node, block=block)
-            yield (
-                f"Set the input to {size(given.shape)}",
-                [scene.edit("replace_node", id=node.id, node=node_to_json(new))],
-            )
+            replaced = scene.edit("replace_node", id=node.id, node=node_to_json(new))
+            more = [] if given.size is None else _tables(scene, node.id, given.size)
+            tokens = f" of {given.size:,} tokens" if given.holds == "tokens" else ""
+            label = f"Set the input to {size(given.shape)}{tokens}"
+            if more:
+                yield label, [replaced, *more]
+            yield label, [replaced]
+
+
+def _tables(scene: Scene, id: str, vocabulary: int) -> list[Edit]:
+    """Edits that give the tables of vectors which read this input's tokens a row for each."""
+    found: list[Edit] = []
+    for edge in scene.graph.outgoing(id):
+        block = scene.graph.node(edge.target).block if edge.target in scene.graph.ids() else None
+        if isinstance(block, Block) and any(s.name == "num_embeddings" for s in block.settings()):
+            found += set_to(scene, "num_embeddings", vocabulary, id=edge.target)
+    return found
 
 
 def no_input(scene: Scene) -> Iterator[Candidate]:

@@ -69,6 +69,14 @@ class Score(Protocol):
     def __call__(self, rows: dict[str, Tensor], settings: dict[str, Any], /) -> dict[str, float]: ...
 
 
+class Measure(Protocol):
+    """Makes metrics of the networks themselves; see `Task.measure`."""
+
+    __name__: str
+
+    def __call__(self, networks: dict[str, nn.Module], settings: dict[str, Any], /) -> dict[str, float]: ...
+
+
 class Task(Declared):
     """A kind of job. A subclass has a `name` and is registered by it; it knows no page.
 
@@ -110,6 +118,11 @@ class Task(Declared):
     def metric(cls, name: str) -> Metric | None:
         """The metric of this name; None if it has none."""
         return next((m for m in cls.metrics if m.name == name), None)
+
+    measure: ClassVar[Measure | None] = None
+    """Plain, a static method: metrics that need no samples, once for every evaluation (accuracy on analogies)."""
+    best_by_loss: ClassVar[bool] = False
+    """Whether the weights kept as best are those of the smallest loss, rather than of the best first metric."""
 
     def inputs(self, dataset: Dataset, slot: str) -> tuple[tuple[str, Field], ...]:
         """The fields fed to this slot's input nodes, in their file order."""

@@ -83,7 +83,7 @@ def settings(project: Project) -> dict[str, Any]:
         chosen = optimizers.find(choice.name).from_settings(choice.settings)
         optimizer[slot] = {"name": choice.name, **chosen.to_settings()}
     best: dict[str, Any] = {"kind": "losses", "name": "loss", "higher_is_better": False}
-    if found.task.metrics:
+    if found.task.metrics and not found.task.best_by_loss:
         first = found.task.metrics[0]
         best = {"kind": "metrics", "name": first.name, "higher_is_better": first.higher_is_better}
     return {
@@ -200,6 +200,7 @@ class Job:
             self.task.evaluate,
             self.settings,
             self.task.score,
+            self.task.measure,
         )
         self.expected_loss = None if given else self.task.initial_loss(self.dataset, self.loss)
         if self.expected_loss is not None:

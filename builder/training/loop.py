@@ -52,10 +52,12 @@ class Loop:
         evaluate: Callable[..., tuple[dict[str, Tensor], dict[str, Tensor], int]],
         settings: dict[str, Any],
         score: Callable[[dict[str, Tensor], dict[str, Any]], dict[str, float]] | None = None,
+        measure: Callable[[dict[str, nn.Module], dict[str, Any]], dict[str, float]] | None = None,
     ) -> None:
         training = settings["training"]
         self.settings, self.training = settings, training
         self.make_batch, self.train_step, self.evaluate, self.score = make_batch, train_step, evaluate, score
+        self.measure = measure
         self.device = choose_device(training["device"])
         layout = torch.channels_last if training["channels_last"] else torch.preserve_format
         self.networks = {slot: net.to(self.device) for slot, net in networks.items()}
@@ -185,9 +187,11 @@ class Loop:
                             rows.setdefault(name, []).append(value)
                         else:
                             sums[kind][name] = sums[kind].get(name, 0.0) + value.item()
+            measured = {} if self.measure is None else self.measure(self.networks, self.settings)
         means = {kind: {name: s / max(1, total) for name, s in values.items()} for kind, values in sums.items()}
         if self.score is not None:
             means["metrics"] |= self.score({name: torch.cat(parts) for name, parts in rows.items()}, self.settings)
+        means["metrics"] |= measured
         return {"step": self.step, "epoch": self.epoch, "split": split, **means}
 
     def _validate(self) -> dict[str, Any]:

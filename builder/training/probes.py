@@ -198,7 +198,7 @@ def observe(
         outputs = sources.outputs(networks, batch)
         for name, value in sources.results(outputs, batch).items():
             arrays[f"prediction/{name}"] = value[0].float().cpu().numpy().copy()
-    for slot in outputs:
+    for slot in (s for s in outputs if s in networks):
         network, modules = networks[slot], sources.modules.get(slot, {})
         for node, norm in gradient_norms(network, modules).items():
             nodes.setdefault(slot, {}).setdefault(node, {})["gradient"] = norm
