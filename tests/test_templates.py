@@ -42,6 +42,10 @@ PARAMETERS: dict[str, int | dict[str, int]] = {
     # Points: 2·64 + 64, 64·64 + 64, then 64·2 + 2 or 64 + 1; DCGAN: PyTorch's tutorial.
     "gan": {"generator": 192 + 4_160 + 130, "discriminator": 192 + 4_160 + 65},
     "dcgan": {"generator": 3_576_704, "discriminator": 2_765_568},
+    # Two vectors of 64 numbers for every word, or for every bucket, inner node and word.
+    "skipgram": 2 * 377 * 64,
+    "skipgram_hierarchical": (371 + 370) * 64,
+    "skipgram_hashed": (192 + 377) * 64,
 }
 """Of the only network, or of each by its name.
 

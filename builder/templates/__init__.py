@@ -15,6 +15,7 @@ _ORDER = (
     *("alexnet", "vgg11", "vgg16", "googlenet", "googlenet_aux", "inception_v1", "inception_v1_aux"),
     *("resnet18", "resnet34", "resnet50", "resnet20_cifar"),
     *("gan", "dcgan"),
+    *("skipgram", "skipgram_hierarchical", "skipgram_hashed"),
 )
 """The order in which a course meets them; other files come after these."""
 
