@@ -23,6 +23,8 @@ from builder.validate import NodeReport, Report
 Json = dict[str, Any]
 STEP = 180.0
 """Canvas pixels from a block to the input or output beside it."""
+ROW = 60.0
+"""Blocks whose upper edges differ by less stand in one row."""
 LIKELY: dict[int, Shape] = {1: (16,), 2: (8, 16), 3: (16, 16, 16)}
 """What is shown while a block is edited whose input had no shape when it was made, by rank."""
 
@@ -288,9 +290,10 @@ def free_name(name: str, taken: set[str]) -> str:
 
 
 def _use(graph: Graph, chosen: Sequence[Node], cls: type[Block], settings: Json) -> Json:
-    """The node that takes the place of the chosen ones: in their middle, with their values."""
+    """The node that takes the place of the chosen ones, with their values."""
     remaining = Graph(tuple(n for n in graph.nodes if n not in chosen))
-    x = sum(n.position[0] for n in chosen) / len(chosen)
-    y = sum(n.position[1] for n in chosen) / len(chosen)
+    xs, ys = [n.position[0] for n in chosen], [n.position[1] for n in chosen]
+    # In the middle of a row, at the height of its tallest blocks; else where the first of them stood.
+    x, y = (sum(xs) / len(xs), min(ys)) if max(ys) - min(ys) < ROW else chosen[0].position
     node = node_to_json(Node(remaining.free_id(cls.stem), cls(), (round(x), round(y))))
     return {**node, "settings": {**node["settings"], **settings}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -184,7 +185,7 @@ def _define(name: str, raw: Any, own: Own) -> type[OwnBlock]:
             "__annotations__": {spec.name: Any for spec in specs},
             **{spec.name: dataclasses.field(default=spec.default) for spec in specs},
             "label": name,
-            "stem": name.lower(),
+            "stem": _stem(name),
             "help": told if isinstance(told, str) and told.strip() else f"Holds {listed}.",
             "inputs": ports,
             "holds": last.holds,
@@ -195,6 +196,12 @@ def _define(name: str, raw: Any, own: Own) -> type[OwnBlock]:
             "_specs": specs,
         },
     )
+
+
+def _stem(name: str) -> str:
+    """How uses are called: ResidualPair gives pair1, pair2 ..., since a block shows some ten letters."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return words[-1].lower() if words else "block"
 
 
 _REPEAT = Setting(

@@ -109,15 +109,15 @@ def test_a_shortcut_becomes_one_input() -> None:
     project = branched()
     after = made(project, ["add", "conv2", "relu1", "conv1"], "ResidualPair")
     same(project, after)
-    assert [e.target_port for e in after.networks["network"].incoming("residualpair1")] == ["in"]
-    same(project, back(after, "residualpair1"))
+    assert [e.target_port for e in after.networks["network"].incoming("pair1")] == ["in"]
+    same(project, back(after, "pair1"))
     row = edits.apply(
-        after, [{"op": "set", "network": "network", "id": "residualpair1", "setting": "repeat", "value": 3}]
+        after, [{"op": "set", "network": "network", "id": "pair1", "setting": "repeat", "value": 3}]
     )
     report = builder.check(row)
     assert report.ok
-    assert report.nodes["network"]["residualpair1"].parameters == 3 * 2 * (6 * 6 * 9 + 6)
-    apart = back(row, "residualpair1")
+    assert report.nodes["network"]["pair1"].parameters == 3 * 2 * (6 * 6 * 9 + 6)
+    apart = back(row, "pair1")
     assert builder.check(apart).ok
     assert builder.check(apart).parameters == report.parameters
     assert sum(1 for n in to_json(apart)["networks"]["network"]["nodes"] if n["block"] == "ResidualPair") == 3

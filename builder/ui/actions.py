@@ -168,7 +168,6 @@ def keep_block(name: str) -> None:
     """Keep an own block of this project in the library of the workspace."""
     document = state.document()
     Library(document.workspace.folder).save(name, document.project.blocks)
-    document.tell(f"{name} is kept: every project of yours finds it in the palette, in your library.")
 
 
 def forget_block(name: str) -> None:

@@ -33,6 +33,8 @@ const PATHS: Record<string, ReactElement> = {
   map: <path d="M2.5 3.5h11v9h-11zM8.5 8.5h3.6v2.6H8.5z" />,
   gallery: <path d="M2.5 2.8h4.4v4.4H2.5zM9.1 2.8h4.4v4.4H9.1zM2.5 9.2h4.4v4.4H2.5zM9.1 9.2h4.4v4.4H9.1z" />,
   join: <path d="M2 8h4M10 8h4M6 5.5v5M10 5.5v5M6 8h4" strokeDasharray="2 1.5" />,
+  block: <path d="M2.5 4.6L8 2l5.5 2.6v6.8L8 14l-5.5-2.6zM2.5 4.6L8 7.2l5.5-2.6M8 7.2V14" />,
+  expose: <path d="M7 3.2H3.2v9.6h9.6V9M9.4 2.8h3.8v3.8M13 3L7.6 8.4" />,
   note: <path d="M3 2.5h10v7.2L9.3 13.5H3zM9.2 13.2V9.6h3.6" />,
   lock: <path d="M3.8 7.2h8.4v6.3H3.8zM5.4 7V5a2.6 2.6 0 0 1 5.2 0v2" />,
 };

@@ -1,4 +1,5 @@
 import { Journal } from "./document/journal";
+import { libraryEdits, type Use } from "./document/definitions";
 import { Observable, sameJson } from "./document/observable";
 import { DocumentStore, type Step } from "./document/store";
 import { Sync } from "./document/sync";
@@ -12,6 +13,7 @@ export interface HostState {
   lease: { mine: boolean; message: string } | null;
   steps: EditorData["steps"];
   height: number | null;
+  library: NonNullable<EditorData["library"]>;
 }
 
 export interface LiveState {
@@ -20,7 +22,11 @@ export interface LiveState {
   seenAt: number;
 }
 
-export type Overlay = "gallery" | "help" | "problems" | "projects" | null;
+/** The families of blocks that are no part of the catalogue. */
+export const OWN = "own";
+export const LIBRARY = "library";
+
+export type Overlay = "gallery" | "help" | "problems" | "projects" | "make-block" | null;
 
 export interface Toast {
   id: number;
@@ -40,6 +46,10 @@ export interface UiState {
   wiring: string | null;
   /** A wire being pulled: what it may not end at, with the reason. */
   pulling: { node: string; side: "source" | "target"; refused: Map<string, string> } | null;
+  /** Where one came from to the inside of an own block: networks and own blocks, outermost first. */
+  trail: Use[];
+  /** A menu beside the pointer, on the canvas. */
+  menu: { at: [number, number] } | null;
   /** The wire under a dragged block. */
   dropWire: string | null;
   selectedWires: ReadonlySet<string>;
@@ -70,6 +80,7 @@ export class App {
     lease: null,
     steps: null,
     height: null,
+    library: {},
   });
   readonly live = new Observable<LiveState>({ run: NO_RUN, probe: null, seenAt: 0 });
   readonly thumbnails = new Observable<Record<string, Record<string, string>>>({});
@@ -80,6 +91,8 @@ export class App {
     quick: null,
     wiring: null,
     pulling: null,
+    trail: [],
+    menu: null,
     dropWire: null,
     selectedWires: new Set(),
     notice: null,
@@ -90,6 +103,7 @@ export class App {
   private toastId = 0;
 
   constructor() {
+    this.document.complete = (edits) => libraryEdits(this.document.project, this.host.get().library, edits);
     this.document.onRefused = (message) => this.toast(message, { kind: "error" });
     this.sync.onReplaced = () => this.dropThumbnails();
     this.sync.onCopyKept = () =>
@@ -106,10 +120,33 @@ export class App {
       lease: keep(host.lease, data.lease ?? null),
       steps: keep(host.steps, data.steps ?? null),
       height: data.height ?? null,
+      library: keep(host.library, data.library ?? {}),
     };
     if (!sameFields(host, next)) this.host.set(next);
+    this.combine();
     const notice = data.notice ?? null;
     if (!sameJson(notice, this.ui.get().notice)) this.ui.patch({ notice });
+  }
+
+  private combined: unknown[] = [];
+  private base: Catalogue = { categories: [], blocks: {} };
+
+  /** The catalogue as the bundle's component carries it; it never changes. */
+  setCatalogue(catalogue: Catalogue): void {
+    this.base = catalogue;
+    this.combine();
+  }
+
+  /** The catalogue and the blocks of one's own: of this project, then of the library. */
+  private combine(): void {
+    const { annotations, library } = this.host.get();
+    const parts = [this.base, annotations?.blocks, library];
+    if (parts.every((part, i) => part === this.combined[i])) return;
+    this.combined = parts;
+    const own = annotations?.blocks ?? {};
+    const kept = Object.fromEntries(Object.entries(library).filter(([name]) => !(name in own)).map(([name, k]) => [name, { ...k.block, category: LIBRARY }]));
+    const categories = [{ name: OWN, label: "Your blocks" }, { name: LIBRARY, label: "Your library" }, ...this.base.categories];
+    this.catalogue.set({ categories, blocks: { ...own, ...kept, ...this.base.blocks } });
   }
 
   private feeds: number[] = [];
@@ -178,7 +215,7 @@ export function mergeAnnotations(old: Annotations | null, next: Annotations | nu
     }
     networks[name] = { ...network, nodes };
   }
-  return { ...next, networks, problems: keep(old.problems, next.problems) };
+  return { ...next, networks, problems: keep(old.problems, next.problems), blocks: keep(old.blocks, next.blocks) };
 }
 
 export const app = new App();

@@ -3,6 +3,7 @@ import { app } from "./app";
 import type { Edit, EdgeJson, NetworkJson, NodeJson, ProblemJson } from "./types";
 import { layout, needsLayout } from "./canvas/layout";
 import { type Box, sizeOf } from "./canvas/geometry";
+import { blockOf, contains, networkOf, PLACE, readable } from "./document/definitions";
 import { edgeId } from "./document/edits";
 import { connectEdits, freeId, freePorts, hasOutput, insertEdits, newNode, portsOf, refusal, removeEdits } from "./document/graph";
 import { type Clip, pasteEdits, readClip, toClip } from "./document/clipboard";
@@ -54,7 +55,7 @@ export function addBlock(name: string, where?: [number, number], from?: string |
   const catalogue = app.catalogue.get();
   const network = doc.network;
   const networkName = doc.networkName;
-  if (!catalogue.blocks[name]) return null;
+  if (!catalogue.blocks[name] || refusedHere(name)) return null;
   const node = newNode(catalogue, name, network, [0, 0]);
   const size = sizeOf(node, catalogue, undefined, []);
   const selected = doc.state.get().selected;
@@ -101,6 +102,14 @@ export function addBlock(name: string, where?: [number, number], from?: string |
   return node.id;
 }
 
+/** Whether a block cannot stand here, which is said. */
+function refusedHere(name: string): boolean {
+  const opened = blockOf(doc.networkName);
+  const itself = opened !== null && name in doc.project.blocks && contains(doc.project, name, opened);
+  if (itself) app.toast(name === opened ? `${name} cannot hold itself.` : `${name} holds ${opened}, so ${opened} cannot hold it.`, { kind: "error" });
+  return itself;
+}
+
 /** Move what stands in the same row right of a block, so that another fits in. */
 function makeRoom(network: NetworkJson, networkName: string, source: string, target: string, width: number): Edit[] {
   const all = boxes(network);
@@ -131,7 +140,7 @@ export function insertBlock(name: string, wire: string, at: [number, number]): v
   const catalogue = app.catalogue.get();
   const edge = edgeById(wire);
   const network = doc.network;
-  if (!edge) return;
+  if (!edge || refusedHere(name)) return;
   const node = newNode(catalogue, name, network, [0, 0]);
   const size = sizeOf(node, catalogue, undefined, []);
   const edits = insertEdits(doc.networkName, catalogue, node, edge);
@@ -235,7 +244,7 @@ export function nudge(dx: number, dy: number): void {
 }
 
 export function tidyEdits(name = doc.networkName): Edit[] {
-  const network = doc.project.networks[name];
+  const network = networkOf(doc.project, name);
   if (!network) return [];
   const at = layout(network, app.catalogue.get(), app.host.get().annotations?.networks[name], viewport);
   return network.nodes.flatMap((n): Edit[] => {
@@ -261,6 +270,13 @@ app.sync.prepare = (projectId: string): void => {
     const at = layout(network, app.catalogue.get(), undefined, viewport);
     const nodes = network.nodes.map((n) => ({ ...n, position: at.get(n.id) ?? n.position }));
     project = { ...project, networks: { ...project.networks, [name]: { ...network, nodes } } };
+  }
+  for (const [name, raw] of Object.entries(project.blocks)) {
+    const inside = readable(raw);
+    if (!inside || !needsLayout(inside)) continue;
+    const at = layout(inside, app.catalogue.get(), app.host.get().annotations?.networks[PLACE + name], viewport);
+    const nodes = inside.nodes.map((n) => ({ ...n, position: at.get(n.id) ?? n.position }));
+    project = { ...project, blocks: { ...project.blocks, [name]: { ...inside, nodes } } };
   }
   if (project !== state.project) doc.state.patch({ project });
   void projectId;
@@ -303,7 +319,7 @@ export function fold(id: string, folded: boolean): void {
 export function applyFix(problem: ProblemJson): void {
   if (!problem.fix) return;
   const name = problem.network;
-  const known = new Set(doc.project.networks[name]?.nodes.map((n) => n.id));
+  const known = new Set(networkOf(doc.project, name)?.nodes.map((n) => n.id));
   const added = problem.fix.edits.flatMap((e) => (e.op === "add_node" && !known.has(e.node.id) ? [e.node] : []));
   const edits = problem.fix.edits.map((e) => (e.op === "add_node" ? { ...e, node: placeFix(e.node, problem.fix?.edits ?? [], name) } : e));
   const renamed = edits.flatMap((e) => (e.op === "add_node" && e.network === name ? [e.node.id] : []));
@@ -315,7 +331,7 @@ export function applyFix(problem: ProblemJson): void {
 
 /** A block that a fix adds stands before the block it feeds, on no other one. */
 function placeFix(node: NodeJson, edits: readonly Edit[], name: string): NodeJson {
-  const network = doc.project.networks[name];
+  const network = networkOf(doc.project, name);
   if (!network) return node;
   const size = sizeOf(node, app.catalogue.get(), undefined, []);
   const target = edits.flatMap((e) => (e.op === "add_edge" && e.edge.source === node.id ? [e.edge.target] : []))[0];

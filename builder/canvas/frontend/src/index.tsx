@@ -61,7 +61,7 @@ function feed(component: Component): void {
 /** Take the catalogue and the gallery, which the component with the bundle carries. */
 function assets(component: Component): void {
   const data = component.data as { catalogue?: Catalogue; gallery?: GalleryItem[] } | null;
-  if (data?.catalogue) app.catalogue.set(data.catalogue);
+  if (data?.catalogue) app.setCatalogue(data.catalogue);
   if (data?.gallery) app.host.patch({ gallery: data.gallery });
 }
 

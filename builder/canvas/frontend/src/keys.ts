@@ -1,5 +1,6 @@
 /** The keyboard. Keys are heard on the document, because after Delete the focus lies on the body. */
 import { app } from "./app";
+import { leave, openedBlock, openUse, startMaking } from "./ownBlocks";
 import { copySelected, deleteSelected, duplicateSelected, fold, nudge, paste, selectAll, tidy, viewport } from "./commands";
 
 const typing = (target: EventTarget | undefined): boolean =>
@@ -8,6 +9,7 @@ const typing = (target: EventTarget | undefined): boolean =>
 /** Listen while mounted; only when the last press or focus was inside this component. Returns how to stop. */
 export function listen(root: HTMLElement): () => void {
   let ours = true;
+  let hadSelection = false;
   const inside = (e: Event): boolean => e.composedPath().includes(root);
   const pressed = (e: Event): void => {
     ours = inside(e);
@@ -24,7 +26,8 @@ export function listen(root: HTMLElement): () => void {
       return;
     }
     if (skip(e) || e.defaultPrevented) return;
-    if (handle(e, root)) {
+    if (!inside(e)) hadSelection = app.document.state.get().selected.length > 0;
+    if (handle(e, root, hadSelection)) {
       e.preventDefault();
       e.stopPropagation();
     }
@@ -43,7 +46,9 @@ export function listen(root: HTMLElement): () => void {
     if (paste(e.clipboardData?.getData("text/plain") ?? null)) e.preventDefault();
   };
   // React Flow moves a focused block by itself, one step a key; here it is one step of undo for all.
+  // It also unselects a focused block at Escape: whether something was selected is asked before.
   const arrows = (e: KeyboardEvent): void => {
+    hadSelection = app.document.state.get().selected.length > 0 || app.ui.get().selectedWires.size > 0;
     if (ARROWS[e.key] && (e.composedPath()[0] as Element).closest?.(".react-flow__node, .react-flow__nodesselection") && handle(e, root)) {
       e.preventDefault();
       e.stopPropagation();
@@ -70,7 +75,7 @@ export function listen(root: HTMLElement): () => void {
 const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** Returns whether the key meant something here. */
-function handle(e: KeyboardEvent, root: HTMLElement): boolean {
+function handle(e: KeyboardEvent, root: HTMLElement, hadSelection = false): boolean {
   const doc = app.document;
   const { selected, readOnly } = doc.state.get();
   const on = e.composedPath()[0];
@@ -108,7 +113,7 @@ function handle(e: KeyboardEvent, root: HTMLElement): boolean {
       deleteSelected(e.shiftKey);
       return true;
     case "Escape":
-      escape();
+      escape(hadSelection);
       return true;
     case "/":
       viewport.focusSearch();
@@ -151,6 +156,16 @@ function handle(e: KeyboardEvent, root: HTMLElement): boolean {
       if (!one || readOnly) return false;
       app.ui.patch({ wiring: one, quick: null });
       return true;
+    case "b":
+      if (selected.length === 0 || readOnly) return false;
+      startMaking();
+      return true;
+    case "e": {
+      const node = one ? doc.node(one) : undefined;
+      if (!node || !(node.block in doc.project.blocks)) return false;
+      openUse(node.id);
+      return true;
+    }
     case "o": {
       const node = one ? doc.node(one) : undefined;
       if (!node || app.catalogue.get().blocks[node.block]?.kind !== "composite") return false;
@@ -167,11 +182,12 @@ function handle(e: KeyboardEvent, root: HTMLElement): boolean {
   return false;
 }
 
-function escape(): void {
+function escape(hadSelection: boolean): void {
   const ui = app.ui.get();
   if (ui.tour !== null) app.ui.patch({ tour: null });
-  else if (ui.quick || ui.wiring) app.ui.patch({ quick: null, wiring: null });
+  else if (ui.quick || ui.wiring || ui.menu) app.ui.patch({ quick: null, wiring: null, menu: null });
   else if (ui.overlay) app.ui.patch({ overlay: null });
+  else if (!hadSelection && openedBlock() !== null) leave();
   else {
     app.document.select([]);
     app.ui.patch({ selectedWires: new Set() });

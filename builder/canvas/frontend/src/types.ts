@@ -25,6 +25,12 @@ export interface NetworkJson {
   edges: EdgeJson[];
 }
 
+/** An own block: a network with named arguments, which settings inside may take (`{argument: name}`). */
+export interface DefinitionJson extends NetworkJson {
+  arguments: Settings;
+  help?: string;
+}
+
 export interface Choice {
   name: string;
   settings: Settings;
@@ -34,7 +40,8 @@ export interface Project {
   format: number;
   name: string;
   networks: Record<string, NetworkJson>;
-  blocks: Record<string, Json>;
+  /** The project's own blocks; a file may hold anything in their place. */
+  blocks: Record<string, DefinitionJson | Json>;
   data: Choice;
   task: Choice;
   loss: Choice;
@@ -149,6 +156,8 @@ export interface Annotations {
   ok: boolean;
   networks: Record<string, NetworkAnnotation>;
   problems: ProblemJson[];
+  /** The own blocks of the project that can be used. */
+  blocks?: Record<string, BlockJson>;
 }
 
 export interface ProjectEntry {
@@ -181,6 +190,8 @@ export interface EditorData {
   projects?: ProjectEntry[];
   gallery?: GalleryItem[];
   notice?: Notice | null;
+  /** Blocks kept for all projects, each with the definitions a project copies to use it. */
+  library?: Record<string, { block: BlockJson; blocks: Record<string, Json> }>;
   /** One line for each of the four steps in the network's summary. */
   steps?: { data?: string; loss?: string; train?: string } | null;
   height?: number | null;

@@ -1,9 +1,10 @@
 import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
 import { memo, type ReactElement, useState } from "react";
-import { app } from "../app";
+import { app, OWN } from "../app";
+import { plainSettings, REPEAT } from "../document/definitions";
 import { fold, rename } from "../commands";
 import { nameProblem } from "../document/graph";
-import { isActive, useAnnotation, useBlock, useLive, useReadOnly, useThumbnail, useUi } from "../hooks";
+import { isActive, useAnnotation, useBlock, useDocument, useLive, useReadOnly, useThumbnail, useUi } from "../hooks";
 import { Icon } from "../Icon";
 import type { BlockJson, NodeAnnotation, NodeJson } from "../types";
 import { count, settingsLine, shapeText, short } from "./format";
@@ -172,7 +173,12 @@ interface CardProps {
 }
 
 function Card({ node, network, block, annotation, state, h }: CardProps & { state: string; h: number }): ReactElement {
-  const line = block?.kind === "leaf" ? settingsLine(node.settings, block.settings.filter((s) => s.name !== block.variadic)) : "";
+  const line = useDocument((d) => {
+    const settings = plainSettings(d.project, network, node.settings);
+    const times = block?.category === OWN ? Number(settings[REPEAT] ?? 1) : 1;
+    if (block?.kind === "leaf") return settingsLine(settings, block.settings.filter((s) => s.name !== block.variadic));
+    return times > 1 ? `×${times}` : "";
+  });
   return (
     <>
       <div className="block-head">

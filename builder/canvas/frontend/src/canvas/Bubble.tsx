@@ -1,6 +1,7 @@
 import { useStore } from "@xyflow/react";
 import { type ReactElement, useCallback, useRef, useState } from "react";
 import { app } from "../app";
+import { networkOf } from "../document/definitions";
 import { applyFix, boxes, viewport } from "../commands";
 import { useDocument, useHost, useReadOnly, useUi } from "../hooks";
 import { Icon } from "../Icon";
@@ -13,7 +14,7 @@ export function Bubble(): ReactElement | null {
   const problems = useHost((h) => h.annotations?.problems);
   const network = useDocument((d) => d.network);
   const selected = useDocument((d) => d.selected);
-  const graph = useDocument((d) => d.project.networks[d.network]);
+  const graph = useDocument((d) => networkOf(d.project, d.network));
   const [closed, setClosed] = useState<string | null>(null);
   const [details, setDetails] = useState<string | null>(null);
   const transform = useStore((s) => s.transform);

@@ -14,15 +14,18 @@ import {
 } from "@xyflow/react";
 import { type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
-import { boxes, connect, insertExisting, viewport } from "../commands";
+import { boxes, connect, fold, insertExisting, viewport } from "../commands";
 import { refusal } from "../document/graph";
 import { useDocument, useReadOnly } from "../hooks";
+import { openUse } from "../ownBlocks";
 import { BlockNode, type BlockFlowNode } from "./BlockNode";
 import { Bubble } from "./Bubble";
 import { Controls, Hint, LiveLine, NetworkTabs, SmallMap } from "./Overlays";
 import { nearest } from "./geometry";
 import { drag } from "./paletteDrag";
 import { QuickAdd } from "./QuickAdd";
+import { Menu } from "./Menu";
+import { Trail } from "./Trail";
 import { WiringList } from "./WiringList";
 import { useFlow } from "./useFlow";
 import { Wire, type WireFlowEdge } from "./Wire";
@@ -204,10 +207,26 @@ function Flow(): ReactElement {
         }}
         onNodeDrag={onDrag}
         onNodeDragStop={onDragStop}
-        onPaneClick={() => app.ui.patch({ quick: null, wiring: null })}
+        onPaneClick={() => app.ui.patch({ quick: null, wiring: null, menu: null })}
+        onMoveStart={() => app.ui.get().menu && app.ui.patch({ menu: null })}
+        onNodeClick={() => app.ui.get().menu && app.ui.patch({ menu: null })}
+        onNodeContextMenu={(e, node) => {
+          e.preventDefault();
+          if (!app.document.state.get().selected.includes(node.id)) app.document.select([node.id]);
+          openMenu(pane.current, e);
+        }}
+        onSelectionContextMenu={(e) => {
+          e.preventDefault();
+          openMenu(pane.current, e);
+        }}
+        onNodeDoubleClick={(e, node) => {
+          if ((e.target as Element).closest("button, input")) return;
+          if (node.data.node.block in app.document.project.blocks) openUse(node.id);
+          else if (app.catalogue.get().blocks[node.data.node.block]?.kind === "composite" && !readOnly) fold(node.id, !node.data.node.folded);
+        }}
         onDoubleClick={(e) => {
           const target = e.target as Element;
-          if (readOnly || !target.closest(".react-flow__pane")) return;
+          if (readOnly || !target.closest(".react-flow__pane") || target.closest(".react-flow__node")) return;
           const p = flow.screenToFlowPosition({ x: e.clientX, y: e.clientY });
           openQuick(pane.current, [e.clientX, e.clientY], [p.x, p.y], null);
         }}
@@ -232,12 +251,14 @@ function Flow(): ReactElement {
         <SmallMap />
       </ReactFlow>
       <NetworkTabs />
+      <Trail />
       <LiveLine />
       <Controls />
       <Hint />
       <Bubble />
       <QuickAdd />
       <WiringList />
+      <Menu />
     </div>
   );
 }
@@ -264,6 +285,11 @@ function rewire(edge: WireFlowEdge, c: Connection): void {
 function dropWire(edge: WireFlowEdge): void {
   const old = { source: edge.source, source_port: edge.sourceHandle ?? "out", target: edge.target, target_port: edge.targetHandle ?? "in" };
   if (app.document.edit("delete the wire", [{ op: "remove_edge", network: app.document.networkName, edge: old }])) app.toast("Deleted the wire.", { undo: true });
+}
+
+function openMenu(pane: HTMLElement | null, e: { clientX: number; clientY: number }): void {
+  const box = pane?.getBoundingClientRect();
+  app.ui.patch({ menu: { at: [e.clientX - (box?.left ?? 0), e.clientY - (box?.top ?? 0)] }, quick: null, wiring: null });
 }
 
 export function openQuick(pane: HTMLElement | null, screen: [number, number], flow: [number, number], from: string | null): void {

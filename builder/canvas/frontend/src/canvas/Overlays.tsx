@@ -1,6 +1,7 @@
 import { MiniMap, useStore } from "@xyflow/react";
 import type { ReactElement } from "react";
 import { app } from "../app";
+import { networkOf } from "../document/definitions";
 import { tidy, viewport } from "../commands";
 import { sameList } from "../document/observable";
 import { useDocument, useLive, useReadOnly } from "../hooks";
@@ -22,7 +23,7 @@ export function Controls(): ReactElement {
 export function NetworkTabs(): ReactElement | null {
   const names = useDocument((d) => Object.keys(d.project.networks), sameList);
   const current = useDocument((d) => d.network);
-  if (names.length < 2) return null;
+  if (names.length < 2 || !names.includes(current)) return null;
   return (
     <div className="network-tabs" role="tablist" aria-label="Networks">
       {names.map((name) => (
@@ -48,7 +49,7 @@ export function LiveLine(): ReactElement | null {
 }
 
 export function Hint(): ReactElement | null {
-  const empty = useDocument((d) => (d.project.networks[d.network]?.nodes.length ?? 0) === 0);
+  const empty = useDocument((d) => (networkOf(d.project, d.network)?.nodes.length ?? 0) === 0);
   const loaded = useDocument((d) => d.loaded);
   if (!empty || !loaded) return null;
   return (

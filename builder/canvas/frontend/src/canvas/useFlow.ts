@@ -1,6 +1,7 @@
 import { applyNodeChanges, type EdgeChange, type NodeChange } from "@xyflow/react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
+import { networkOf } from "../document/definitions";
 import { edgeId } from "../document/edits";
 import { portsOf } from "../document/graph";
 import { useValue } from "../document/observable";
@@ -25,7 +26,7 @@ export function useFlow(): {
 } {
   const catalogue = useCatalogue();
   const name = useDocument((d) => d.network);
-  const network = useDocument((d) => d.project.networks[d.network]) ?? NO_NETWORK;
+  const network = useDocument((d) => networkOf(d.project, d.network)) ?? NO_NETWORK;
   const selected = useDocument((d) => d.selected);
   const annotation = useValue(app.host, (h) => h.annotations?.networks[name]);
   const inside = useInside(annotation);

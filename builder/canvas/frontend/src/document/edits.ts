@@ -1,3 +1,4 @@
+import { blockOf, readable } from "./definitions";
 import type { Edit, EdgeJson, NetworkJson, NodeJson, Project } from "../types";
 
 /** An edit does not fit the project (an unknown block, say). The message is a sentence. */
@@ -26,6 +27,8 @@ function applyEdit(project: Project, edit: Edit): Project {
       if (!PARTS.has(edit.part)) throw new EditError(`A project has no part "${edit.part}".`);
       return { ...project, [edit.part]: edit.value };
     case "set_network": {
+      const block = project.networks[edit.network] ? null : blockOf(edit.network);
+      if (block !== null && edit.value !== null) return define(project, block, () => edit.value as NetworkJson);
       const networks = { ...project.networks };
       if (edit.value === null) delete networks[edit.network];
       else networks[edit.network] = edit.value;
@@ -33,8 +36,18 @@ function applyEdit(project: Project, edit: Edit): Project {
     }
   }
   const network = project.networks[edit.network];
+  const block = blockOf(edit.network);
+  if (!network && block !== null && readable(project.blocks[block])) return define(project, block, (inside) => editNetwork(inside, edit));
   if (!network) throw new EditError(`There is no network called "${edit.network}".`);
   return { ...project, networks: { ...project.networks, [edit.network]: editNetwork(network, edit) } };
+}
+
+/** The project with the inside of an own block changed: all its uses follow. */
+function define(project: Project, block: string, change: (inside: NetworkJson) => NetworkJson): Project {
+  const definition = readable(project.blocks[block]);
+  if (!definition) throw new EditError(`There is no block called "${block}".`);
+  const { nodes, edges } = change(definition);
+  return { ...project, blocks: { ...project.blocks, [block]: { ...definition, nodes, edges } } };
 }
 
 type NetworkEdit = Exclude<Edit, { op: "replace_project" } | { op: "set_part" } | { op: "set_network" }>;

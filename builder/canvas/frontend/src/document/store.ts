@@ -1,5 +1,6 @@
 import type { Edit, NetworkJson, NodeJson, Project } from "../types";
 import { applyEdits, EditError } from "./edits";
+import { networkOf } from "./definitions";
 import { Observable } from "./observable";
 
 /** One undoable step: what it was called, and the project before it. */
@@ -7,6 +8,8 @@ export interface Step {
   label: string;
   project: Project;
   nodes: string[];
+  /** Where it happened, so that undoing shows it. */
+  network?: string;
 }
 
 export interface DocumentState {
@@ -34,6 +37,7 @@ const EMPTY: Project = {
   training: {},
 };
 
+const NOTHING: NetworkJson = { nodes: [], edges: [] };
 const MAX_STEPS = 200;
 const COALESCE_MS = 900;
 
@@ -56,6 +60,9 @@ export class DocumentStore {
   /** Called with a sentence when an edit does not fit. */
   onRefused: (message: string) => void = () => {};
 
+  /** Edits that must come before these, so that the project holds all it uses. */
+  complete: (edits: readonly Edit[]) => readonly Edit[] = () => [];
+
   private lastKey: string | null = null;
   private lastAt = 0;
 
@@ -71,7 +78,7 @@ export class DocumentStore {
 
   get network(): NetworkJson {
     const { project, network } = this.state.get();
-    return project.networks[network] ?? { nodes: [], edges: [] };
+    return networkOf(project, network) ?? NOTHING;
   }
 
   node(id: string): NodeJson | undefined {
@@ -104,7 +111,7 @@ export class DocumentStore {
       this.onRefused("This project is open for reading only.");
       return false;
     }
-    if (!this.step(label, edits, options.key, options.select)) return false;
+    if (!this.step(label, [...this.complete(edits), ...edits], options.key, options.select)) return false;
     this.state.patch({ rev: this.state.get().rev + 1 });
     this.onChange("project");
     return true;
@@ -155,9 +162,9 @@ export class DocumentStore {
     this.lastAt = now;
     const undo = merge
       ? before.undo
-      : [...before.undo.slice(-(MAX_STEPS - 1)), { label, project: before.project, nodes: before.selected }];
+      : [...before.undo.slice(-(MAX_STEPS - 1)), { label, project: before.project, nodes: before.selected, network: before.network }];
     const renames = new Map(edits.flatMap((e) => (e.op === "rename_node" ? [[e.id, e.to] as const] : [])));
-    const selected = select ?? before.selected.map((id) => renames.get(id) ?? id);
+    const selected = select ?? successors(before.project, project, before.network, before.selected.map((id) => renames.get(id) ?? id));
     this.state.set({ ...before, project, ...settle(project, before.network, selected), undo, redo: [] });
     return true;
   }
@@ -167,12 +174,13 @@ export class DocumentStore {
     const step = state[from].at(-1);
     if (!step || state.readOnly) return;
     this.lastKey = null;
-    const back: Step = { label: step.label, project: state.project, nodes: state.selected };
+    const place = step.network ?? state.network;
+    const back: Step = { label: step.label, project: state.project, nodes: place === state.network ? state.selected : [], network: place };
     this.state.set({
       ...state,
       project: step.project,
       rev: state.rev + 1,
-      ...settle(step.project, state.network, step.nodes),
+      ...settle(step.project, place, step.nodes),
       [from]: state[from].slice(0, -1),
       [to]: [...state[to], back],
     });
@@ -180,9 +188,18 @@ export class DocumentStore {
   }
 }
 
+/** What is selected after an edit; where all of it is gone, what has come in its place. */
+function successors(before: Project, after: Project, network: string, selected: string[]): string[] {
+  const now = networkOf(after, network)?.nodes ?? [];
+  const ids = new Set(now.map((n) => n.id));
+  if (selected.length === 0 || selected.some((id) => ids.has(id))) return selected;
+  const old = new Set(networkOf(before, network)?.nodes.map((n) => n.id));
+  return now.map((n) => n.id).filter((id) => !old.has(id));
+}
+
 /** The network shown and the nodes selected, as far as the project has them. */
 function settle(project: Project, network: string, nodes: readonly string[]): { network: string; selected: string[] } {
-  const name = project.networks[network] ? network : (Object.keys(project.networks)[0] ?? "network");
-  const ids = new Set(project.networks[name]?.nodes.map((n) => n.id));
+  const name = networkOf(project, network) ? network : (Object.keys(project.networks)[0] ?? "network");
+  const ids = new Set(networkOf(project, name)?.nodes.map((n) => n.id));
   return { network: name, selected: nodes.filter((id) => ids.has(id)) };
 }

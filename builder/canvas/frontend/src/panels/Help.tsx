@@ -17,7 +17,9 @@ const KEYS: [string, [string, string][]][] = [
     ["Ctrl+A", "select all; Shift+drag selects with a frame"],
     ["Arrow keys", "move by 4 (with Shift by 20)"],
     ["L", "tidy up the layout"],
-    ["O", "open or close a composite block"],
+    ["O", "look inside a composite block, or close it"],
+    ["B", "make one block of the selected ones"],
+    ["E or double-click", "edit a block of your own, for all its uses"],
   ]],
   ["Look", [
     ["F", "zoom to fit"],
@@ -25,7 +27,7 @@ const KEYS: [string, [string, string][]][] = [
     ["Tab, Shift+Tab", "from block to block"],
     ["G", "templates"],
     ["?", "this page"],
-    ["Esc", "close, or select nothing"],
+    ["Esc", "close, select nothing, leave an opened block"],
   ]],
 ];
 

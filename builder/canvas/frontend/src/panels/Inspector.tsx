@@ -1,5 +1,7 @@
 import { type ReactElement, useEffect, useState } from "react";
-import { app } from "../app";
+import { app, OWN } from "../app";
+import { openUse, startMaking } from "../ownBlocks";
+import { blockOf, networkOf } from "../document/definitions";
 import { deleteSelected, duplicateSelected, fold, rename, setNote, setSetting, viewport } from "../commands";
 import { FixButton } from "../canvas/Bubble";
 import { count, shapeText } from "../canvas/format";
@@ -7,6 +9,8 @@ import { nameProblem } from "../document/graph";
 import { isActive, useAnnotation, useBlock, useCatalogue, useDocument, useHost, useLive, useReadOnly, useSelectedNode } from "../hooks";
 import { Icon } from "../Icon";
 import type { NodeJson } from "../types";
+import { DefinitionPanel } from "./DefinitionPanel";
+import { Exposable } from "./Exposable";
 import { SettingField } from "./SettingField";
 import { Summary } from "./Summary";
 
@@ -14,9 +18,10 @@ export function Inspector(): ReactElement {
   const node = useSelectedNode();
   const many = useDocument((d) => d.selected.length);
   const network = useDocument((d) => d.network);
+  const opened = useDocument((d) => (d.project.networks[d.network] ? null : blockOf(d.network)));
   return (
     <aside className="inspector" aria-label="Settings" data-testid="inspector">
-      {node ? <BlockPanel key={`${network}/${node.id}`} node={node} network={network} /> : many > 1 ? <ManyPanel /> : <Summary />}
+      {node ? <BlockPanel key={`${network}/${node.id}`} node={node} network={network} /> : many > 1 ? <ManyPanel /> : opened !== null ? <DefinitionPanel key={opened} name={opened} /> : <Summary />}
     </aside>
   );
 }
@@ -29,6 +34,8 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
   const running = useLive((l) => isActive(l.run.status));
   const problems = useHost((h) => h.annotations?.problems);
   const own = (problems ?? []).filter((p) => p.network === network && p.node === node.id);
+  const opened = useDocument((d) => (d.project.networks[network] ? null : blockOf(network)));
+  const own0 = useDocument((d) => node.block in d.project.blocks && !(node.block in catalogue.blocks && catalogue.blocks[node.block]?.category !== OWN));
   const family = catalogue.categories.find((c) => c.name === block?.category)?.label ?? "";
   const inputs = Object.values(annotation?.inputs ?? {}).filter((s) => s !== null);
   return (
@@ -53,13 +60,18 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
           </p>
         </div>
       )}
-      {!block && <div className="message error"><p><Icon name="error" size={13} /> This version has no block called “{node.block}”. It stays in the file as it is.</p></div>}
+      {!block && !own0 && <div className="message error"><p><Icon name="error" size={13} /> This version has no block called “{node.block}”. It stays in the file as it is.</p></div>}
       {block && block.settings.length > 0 && (
         <section className="group-of-settings">
           {running && <p className="aside"><Icon name="info" size={13} /> Edits apply to the next run</p>}
-          {block.settings.map((spec) => (
-            <SettingField key={spec.name} spec={spec} value={node.settings[spec.name] ?? (spec.name in node.settings ? null : spec.default)} disabled={readOnly} onChange={(value) => setSetting(node.id, spec.name, value)} />
-          ))}
+          {opened !== null && block.kind === "input" && <p className="aside"><Icon name="info" size={13} /> The shape shown in here; uses take what they receive.</p>}
+          {block.settings.map((spec) =>
+            opened !== null && block.kind !== "input" && spec.name !== block.variadic ? (
+              <Exposable key={spec.name} block={opened} node={node} spec={spec} disabled={readOnly} />
+            ) : (
+              <SettingField key={spec.name} spec={spec} value={node.settings[spec.name] ?? (spec.name in node.settings ? null : spec.default)} disabled={readOnly} onChange={(value) => setSetting(node.id, spec.name, value)} />
+            ),
+          )}
         </section>
       )}
       <section className="facts">
@@ -79,7 +91,8 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
       )}
       <Note node={node} disabled={readOnly} />
       <footer className="inspector-foot">
-        {block?.kind === "composite" && <button type="button" className="button small" data-testid="toggle-fold" disabled={readOnly || (node.folded && !annotation?.inner?.length)} onClick={() => fold(node.id, !node.folded)}><Icon name={node.folded ? "unfold" : "fold"} size={13} /> {node.folded ? "Open" : "Close"}</button>}
+        {own0 && <button type="button" className="button small primary" data-testid="edit-block" title="Open it: what you change changes all its uses (E)" onClick={() => openUse(node.id)}><Icon name="pencil" size={13} /> Edit block</button>}
+        {block?.kind === "composite" && <button type="button" className="button small" data-testid="toggle-fold" disabled={readOnly || (node.folded && !annotation?.inner?.length)} onClick={() => fold(node.id, !node.folded)}><Icon name={node.folded ? "unfold" : "fold"} size={13} /> {own0 ? (node.folded ? "Look inside" : "Close") : node.folded ? "Open" : "Close"}</button>}
         {block?.kind === "composite" && <button type="button" className="button small" data-testid="ungroup" title="Put its inner blocks on the canvas, where they can be edited" disabled={readOnly || !annotation?.inner?.length} onClick={() => app.sync.action("ungroup", { network, id: node.id })}>Ungroup</button>}
         <button type="button" className="button small" disabled={readOnly} onClick={duplicateSelected} title="Duplicate (Ctrl+D)"><Icon name="copy" size={13} /> Duplicate</button>
         <button type="button" className="button small" disabled={readOnly} onClick={() => deleteSelected()} title="Delete (Del)" aria-label="Delete"><Icon name="trash" size={13} /></button>
@@ -90,7 +103,7 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
 
 /** Where the block's inputs come from; each wire can be removed here without a mouse. */
 function Wires({ id, disabled }: { id: string; disabled: boolean }): ReactElement | null {
-  const edges = useDocument((d) => d.project.networks[d.network]?.edges);
+  const edges = useDocument((d) => networkOf(d.project, d.network)?.edges);
   const network = useDocument((d) => d.network);
   const incoming = (edges ?? []).filter((e) => e.target === id);
   return (
@@ -160,6 +173,7 @@ function ManyPanel(): ReactElement {
         <div><span>Multiplications</span><span>{count(sum("flops"))}</span></div>
       </section>
       <footer className="inspector-foot">
+        <button type="button" className="button small primary" disabled={readOnly} data-testid="make-block" title="Make one block of them, to be used again (B)" onClick={startMaking}><Icon name="block" size={13} /> Make a block</button>
         <button type="button" className="button small" disabled={readOnly} onClick={duplicateSelected}><Icon name="copy" size={13} /> Duplicate</button>
         <button type="button" className="button small" disabled={readOnly} onClick={() => deleteSelected()}><Icon name="trash" size={13} /> Delete</button>
       </footer>

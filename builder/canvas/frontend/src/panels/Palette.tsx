@@ -1,5 +1,6 @@
 import { type PointerEvent, type ReactElement, useMemo, useRef, useState } from "react";
-import { app } from "../app";
+import { app, LIBRARY, OWN } from "../app";
+import { forgetBlock, openBlock } from "../ownBlocks";
 import { addBlock, insertBlock, viewport } from "../commands";
 import { drag } from "../canvas/paletteDrag";
 import { useCatalogue, useReadOnly } from "../hooks";
@@ -8,6 +9,7 @@ import type { BlockJson } from "../types";
 import { searchBlocks } from "./search";
 
 const OPEN_AT_FIRST = 3;
+const isOwn = (family: string): boolean => family === OWN || family === LIBRARY;
 
 export function Palette(): ReactElement {
   const catalogue = useCatalogue();
@@ -28,7 +30,21 @@ export function Palette(): ReactElement {
     search.current?.focus();
     search.current?.select();
   };
-  const item = (name: string, block: BlockJson): ReactElement => <Item key={name} name={name} block={block} disabled={readOnly} onGhost={setGhost} />;
+  const item = (name: string, block: BlockJson): ReactElement => {
+    const found = <Item key={name} name={name} block={block} disabled={readOnly} onGhost={setGhost} />;
+    if (!isOwn(block.category)) return found;
+    const kept = block.category === LIBRARY;
+    return (
+      <div key={name} className="palette-own">
+        {found}
+        {kept ? (
+          <button type="button" className="icon-button" title="Take it out of your library; projects that use it keep it" aria-label={`Take ${name} out of your library`} data-testid={`palette-forget-${name}`} onClick={() => forgetBlock(name)}><Icon name="trash" size={12} /></button>
+        ) : (
+          <button type="button" className="icon-button" title={`Edit ${name}, for all its uses`} aria-label={`Edit ${name}`} data-testid={`palette-edit-${name}`} onClick={() => openBlock(name)}><Icon name="pencil" size={12} /></button>
+        )}
+      </div>
+    );
+  };
   return (
     <nav className="palette" aria-label="Blocks" data-testid="palette">
       <div className="palette-search">
@@ -63,7 +79,7 @@ export function Palette(): ReactElement {
             ? found.map(([name, block]) => item(name, block))
             : <p className="none">No block is called “{query}”.</p>
           : families.map((family, i) => {
-              const open = toggled.get(family.name) ?? i < OPEN_AT_FIRST;
+              const open = toggled.get(family.name) ?? (isOwn(family.name) || i - families.filter((f) => isOwn(f.name)).length < OPEN_AT_FIRST);
               return (
                 <section key={family.name}>
                   <button type="button" className="family" aria-expanded={open} data-testid={`family-${family.name}`} onClick={() => setToggled(new Map(toggled).set(family.name, !open))}>

@@ -1,5 +1,6 @@
 import type { ReactElement } from "react";
 import { app } from "../app";
+import { networkOf } from "../document/definitions";
 import { viewport } from "../commands";
 import { count } from "../canvas/format";
 import { isActive, useCatalogue, useDocument, useHost, useLive } from "../hooks";
@@ -15,7 +16,7 @@ export function Summary(): ReactElement {
   const steps = useHost((h) => h.steps);
   const run = useLive((l) => l.run);
   const catalogue = useCatalogue();
-  const nodes = project.networks[network]?.nodes ?? [];
+  const nodes = networkOf(project, network)?.nodes ?? [];
   const notes = annotations?.networks[network];
   const errors = annotations?.problems.filter((p) => p.severity === "error") ?? [];
   const listed = nodes

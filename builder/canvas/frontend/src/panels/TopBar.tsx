@@ -1,5 +1,6 @@
 import { type ReactElement } from "react";
 import { app } from "../app";
+import { networkOf } from "../document/definitions";
 import { bytesText, count, flopsText, short } from "../canvas/format";
 import { isActive, useDocument, useHost, useLive, useReadOnly, useUi } from "../hooks";
 import { useValue } from "../document/observable";
@@ -62,7 +63,7 @@ function Totals(): ReactElement {
   const total = useHost((h) => h.annotations?.networks[network]);
   const ok = useHost((h) => h.annotations?.ok ?? false);
   const running = useLive((l) => isActive(l.run.status));
-  const size = useDocument((d) => d.project.networks[d.network]?.nodes.length ?? 0);
+  const size = useDocument((d) => networkOf(d.project, d.network)?.nodes.length ?? 0);
   if (!total || size === 0) return <span className="totals" data-testid="totals" />;
   const known = Object.values(total.nodes).filter((n) => n.shape !== null).length;
   if (!ok && known < size)
