@@ -111,9 +111,7 @@ def test_a_shortcut_becomes_one_input() -> None:
     same(project, after)
     assert [e.target_port for e in after.networks["network"].incoming("pair1")] == ["in"]
     same(project, back(after, "pair1"))
-    row = edits.apply(
-        after, [{"op": "set", "network": "network", "id": "pair1", "setting": "repeat", "value": 3}]
-    )
+    row = edits.apply(after, [{"op": "set", "network": "network", "id": "pair1", "setting": "repeat", "value": 3}])
     report = builder.check(row)
     assert report.ok
     assert report.nodes["network"]["pair1"].parameters == 3 * 2 * (6 * 6 * 9 + 6)
