@@ -110,3 +110,23 @@ def point_gan(**changes: Any) -> Project:
     }
     training = {"epochs": 2, "batch_size": 64, "threads": 1, "seed": 3, **changes.pop("training", {})}
     return Project(name="GAN", training=training, **{**settings, **changes})
+
+
+def shape_finder(**changes: Any) -> Project:
+    graph = chain(
+        ("image", block("Image", channels=3, height=32, width=32)),
+        ("conv1", block("Conv2d", out_channels=8, kernel_size=3, padding=1)),
+        ("relu1", block("ReLU")),
+        ("pool1", block("MaxPool2d", kernel_size=2)),
+        ("conv2", block("Conv2d", out_channels=16, kernel_size=3, padding=1)),
+        ("relu2", block("ReLU")),
+        ("pool2", block("MaxPool2d", kernel_size=4)),
+        ("answers", block("Conv2d", out_channels=9, kernel_size=1)),
+        ("output", block("Output")),
+    )
+    settings = {
+        "data": Choice("shape_boxes", {"height": 32, "width": 32, "samples": 300, "flip": True, "shift": 0.1}),
+        "task": Choice("detection", {"grid": 4, "most": 10}),
+        "loss": Choice("yolo", {}),
+    }
+    return project(graph, name="Finder", **{**settings, **changes})  # type: ignore[arg-type]

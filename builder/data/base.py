@@ -33,7 +33,9 @@ class Field:
     """One tensor of a sample.
 
     `holds` is ``"image"`` (float, C×H×W), ``"features"`` (float), ``"tokens"`` (integers below `size`)
-    or ``"class"`` (one integer below `size`, shape ``()``).
+    or ``"class"`` (one integer below `size`, shape ``()``). ``"boxes"`` are M×4 numbers, left, top, right and
+    bottom as parts of the picture's width and height; ``"box_classes"`` are the M classes of those boxes
+    (integers below `size`, -1 where there is no further box).
     """
 
     shape: Shape

@@ -45,12 +45,14 @@ def take_splits(
 ) -> dict[str, dict[str, torch.Tensor]]:
     """Splits of samples that come in one piece, by the settings `validation`, `test` and `split_seed`.
 
-    With `test`, a data set's own test samples, only validation samples are set aside.
+    With `test`, a data set's own test samples, only validation samples are set aside. Where there are
+    labels, every split has each class in nearly its share of the whole.
     """
     parts = {"validation": settings["validation"]}
     if test is None:
         parts["test"] = settings["test"]
-    chosen = stratified_split(fields["label"], parts, settings["split_seed"])
+    count = len(next(iter(fields.values())))
+    chosen = stratified_split(fields.get("label", torch.zeros(count)), parts, settings["split_seed"])
     splits = {name: {field: tensor[index] for field, tensor in fields.items()} for name, index in chosen.items()}
     if test is not None:
         splits["test"] = test
@@ -144,7 +146,7 @@ def picture_batch(
     mean: tuple[float, ...],
     std: tuple[float, ...],
 ) -> dict[str, torch.Tensor]:
-    """Pictures as floats from 0 to 1, augmented if there is a generator, then normalised; and labels.
+    """Pictures as floats from 0 to 1, augmented if there is a generator, then normalised; and labels, if any.
 
     `mean` and `std` have one number, or one for each channel. Normalisation "standard" is
     (value - mean) / std, "symmetric" -1 to 1, "none" leaves 0 to 1.
@@ -162,4 +164,7 @@ def picture_batch(
             images = images.sub_(center).div_(torch.tensor(std, device=images.device).reshape(shape))
     elif settings["normalization"] == "symmetric":
         images = images.mul_(2).sub_(1)
-    return {"image": images, "label": split["label"].index_select(0, index)}
+    batch = {"image": images}
+    if "label" in split:
+        batch["label"] = split["label"].index_select(0, index)
+    return batch

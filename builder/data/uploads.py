@@ -129,7 +129,7 @@ def store(content: bytes, workspace: str | os.PathLike[str]) -> str:
 
 def _inspect(archive: zipfile.ZipFile, progress: Progress | None) -> UploadReport:
     entries = archive.infolist()
-    _refuse_danger(entries)
+    refuse_danger(entries)
     files = {entry.filename: entry for entry in entries if not entry.is_dir()}
     if not files:
         raise DataError("The zip file is empty. Pack one folder of pictures for each class.")
@@ -180,7 +180,7 @@ def _inspect(archive: zipfile.ZipFile, progress: Progress | None) -> UploadRepor
     )
 
 
-def _refuse_danger(entries: list[zipfile.ZipInfo]) -> None:
+def refuse_danger(entries: list[zipfile.ZipInfo]) -> None:
     """Raise DataError for a zip that no honest person packs, before anything is unpacked."""
     if len(entries) > MAX_FILES:
         raise DataError(f"The zip file has {len(entries):,} entries; at most {MAX_FILES:,} are read.")

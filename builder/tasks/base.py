@@ -138,6 +138,10 @@ class Task(Declared):
         wanted = self.output_shapes(dataset, loss, slot)
         return f"{classes} classes" if wanted == ((classes,),) else loss.label or loss.name
 
+    def taking(self, shape: Shape) -> Task | None:
+        """This task so set that it takes an output of this shape, if its settings decide on that; else None."""
+        return None
+
     def followed(self, dataset: Dataset) -> int:
         """How many of the first validation samples to follow while training: `live`, unless it depends on the data."""
         return self.live

@@ -80,7 +80,7 @@ def own_batch(dataset: Dataset, arrays: dict[str, Any], device: torch.device | s
         count = len(tensor)
     for name, field in fields.items():
         if name not in split:
-            kind = torch.float32 if field.holds in ("image", "features") else torch.int64
+            kind = torch.float32 if field.holds in ("image", "features", "boxes") else torch.int64
             split[name] = torch.zeros((count, *field.shape), dtype=kind)
     batch = dataset.make_batch(split, torch.arange(count), dataset.to_settings())
     return _on({name: value for name, value in batch.items() if name in arrays or name not in fields}, device)
