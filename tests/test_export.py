@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from by_hand import lenet5, point_gan, row_lstm, small_resnet, spiral_mlp
+from by_hand import lenet5, point_gan, row_lstm, shape_finder, small_resnet, spiral_mlp
 from packaging.requirements import Requirement
 
 import builder
@@ -41,7 +41,7 @@ def from_template(name: str, **data_settings: Any) -> Callable[..., Project]:
 
 
 PROJECTS = [
-    *(lenet5, small_resnet, row_lstm, spiral_mlp, point_gan),
+    *(lenet5, small_resnet, row_lstm, spiral_mlp, point_gan, shape_finder),
     *(from_template(f"skipgram{kind}", sentences=400) for kind in ("", "_hierarchical", "_hashed")),
 ]
 

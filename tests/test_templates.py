@@ -42,6 +42,9 @@ PARAMETERS: dict[str, int | dict[str, int]] = {
     # Points: 2·64 + 64, 64·64 + 64, then 64·2 + 2 or 64 + 1; DCGAN: PyTorch's tutorial.
     "gan": {"generator": 192 + 4_160 + 130, "discriminator": 192 + 4_160 + 65},
     "dcgan": {"generator": 3_576_704, "discriminator": 2_765_568},
+    # 3×3 convolutions 3, 16, 32, 64, 128, 128 with normalization, then 9 numbers a cell.
+    "yolo_tiny": 27 * 16 + 9 * (16 * 32 + 32 * 64 + 64 * 128 + 128 * 128) + 2 * 368 + 129 * 9,
+    "yolo_v1": 271_703_550,
     # Two vectors of 64 numbers for every word, or for every bucket, inner node and word.
     "skipgram": 2 * 377 * 64,
     "skipgram_hierarchical": (371 + 370) * 64,

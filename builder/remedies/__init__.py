@@ -26,7 +26,7 @@ REMEDIES: dict[str, Callable[[scene.Scene], Iterator[scene.Candidate]]] = {
     "no-input": ends.no_input,
     "empty": ends.no_input,
     "no-output": ends.no_output,
-    "output-mismatch": ends.output_shape,
+    "output-mismatch": ends.output,
     "no-parameters": ends.output_shape,
     "outputs": ends.extra_end,
     "inputs": ends.extra_end,

@@ -172,6 +172,24 @@ def output_shape(scene: Scene) -> Iterator[Candidate]:
         )
 
 
+def output(scene: Scene) -> Iterator[Candidate]:
+    """Set the task to what the network gives, where its settings decide on that; else change the last layer."""
+    chosen, edge = _chosen(scene), wire(scene)
+    received = None if edge is None else scene.shape(edge.source)
+    other = None if chosen is None or received is None else chosen[1].taking(received)
+    if chosen is not None and other is not None:
+        before, after = chosen[1].to_settings(), other.to_settings()
+        changed = [f"{name} to {_short(after[name])}" for name in after if after[name] != before[name]]
+        if changed:
+            value = {"name": other.name, "settings": after}
+            yield f"Set {', '.join(changed)}", [edits.set_part("task", value)]
+    yield from output_shape(scene)
+
+
+def _short(value: object) -> str:
+    return "×".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def extra_end(scene: Scene) -> Iterator[Candidate]:
     ends = [n for n in scene.graph.nodes if (is_output(n) if scene.problem.code == "outputs" else is_input(n))]
     for node in reversed(ends):

@@ -14,7 +14,7 @@ _ORDER = (
     *("mlp", "lenet", "lenet5", "resnet_digits", "lstm_digits"),
     *("alexnet", "vgg11", "vgg16", "googlenet", "googlenet_aux", "inception_v1", "inception_v1_aux"),
     *("resnet18", "resnet34", "resnet50", "resnet20_cifar"),
-    *("gan", "dcgan"),
+    *("gan", "dcgan", "yolo_tiny", "yolo_v1"),
     *("skipgram", "skipgram_hierarchical", "skipgram_hashed"),
 )
 """The order in which a course meets them; other files come after these."""
