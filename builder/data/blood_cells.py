@@ -75,7 +75,7 @@ class BloodCells(SizedPictures):
     order = 23
     tasks = ("detection",)
     requires = ("pillow",)
-    helpers = (usable_box, read_voc, decode_picture, box_fields, augment, picture_batch, move_boxes, box_batch)
+    helpers = (usable_box, read_voc, decode_picture, box_fields, augment, picture_batch, move_boxes)
     load_arrays = staticmethod(load_blood_cells)
     make_batch = staticmethod(box_batch)
 

@@ -110,7 +110,7 @@ class ShapeBoxes(DrawnShapes):
     tasks = ("detection",)
     helpers = (
         *(shape_outline, place_shapes, draw_shapes, stratified_split, take_splits),
-        *(check_memory, augment, picture_batch, move_boxes, box_batch),
+        *(check_memory, augment, picture_batch, move_boxes),
     )
     load_arrays = staticmethod(load_shape_boxes)
     make_batch = staticmethod(box_batch)
@@ -137,7 +137,7 @@ class PatternBoxes(Pictures):
     help = "Rectangles filled with the pattern of their class, of any number of classes; drawn from a seed."
     order = 22
     tasks = ("detection",)
-    helpers = (check_memory, stratified_split, take_splits, augment, picture_batch, move_boxes, box_batch)
+    helpers = (check_memory, stratified_split, take_splits, augment, picture_batch, move_boxes)
     load_arrays = staticmethod(load_pattern_boxes)
     make_batch = staticmethod(box_batch)
 

@@ -67,7 +67,7 @@ class OwnBoxes(SizedPictures):
     requires = ("pillow",)
     helpers = (
         *(usable_box, read_voc, read_coco, annotated_pictures, decode_picture, box_fields, check_memory),
-        *(stratified_split, take_splits, augment, picture_batch, move_boxes, box_batch, file_hash, find_upload),
+        *(stratified_split, take_splits, augment, picture_batch, move_boxes, file_hash, find_upload),
     )
     load_arrays = staticmethod(load_own_boxes)
     make_batch = staticmethod(box_batch)
