@@ -40,10 +40,10 @@ def report(project: Project, found: Report) -> str:
             known = found.nodes[network][node.id]
             name = node.block.name if isinstance(node.block, UnknownBlock) else type(node.block).__name__
             shape = size(known.shape) if known.shape is not None else _state(known.state, known.waits_for)
-            rows.append((_printable(node.id), _printable(name), shape, f"{known.parameters:,}", f"{known.flops:,}"))
+            rows.append((printable(node.id), printable(name), shape, f"{known.parameters:,}", f"{known.flops:,}"))
             rows.extend(_inside(known.inner, "  "))
         rows.append(("total", "", "", f"{found.parameters[network]:,}", f"{found.flops[network]:,}"))
-        parts.append(f"{_printable(project.name)}: {_printable(network)}\n{aligned(rows, right=(3, 4))}")
+        parts.append(f"{printable(project.name)}: {printable(network)}\n{aligned(rows, right=(3, 4))}")
         parts.append(f"memory while training: about {_bytes(found.memory[network])}")
     parts.extend(_problem(problem) for problem in found.problems)
     errors = sum(p.severity == "error" for p in found.problems)
@@ -63,11 +63,11 @@ def _inside(inner: tuple[Inner, ...], indent: str) -> list[tuple[str, str, str, 
 
 
 def _state(state: str, waits_for: str | None) -> str:
-    return f"waits for {_printable(waits_for)}" if waits_for else state
+    return f"waits for {printable(waits_for)}" if waits_for else state
 
 
 def _problem(problem: Problem) -> str:
-    where = ".".join(_printable(part) for part in (problem.network, problem.node) if part)
+    where = ".".join(printable(part) for part in (problem.network, problem.node) if part)
     line = f"{problem.severity}: {where}: {problem.message}" if where else f"{problem.severity}: {problem.message}"
     if problem.details:
         line += f"\n  details: {problem.details}"
@@ -78,7 +78,7 @@ def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Names come from files; one with a line break or a terminal's control characters must not move the cursor."""
     return "".join(c if c.isprintable() else "�" for c in text)
 

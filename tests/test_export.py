@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 
 import builder
 from blocks.base import setting
-from builder import data, optimizers
-from builder.export import ExportError, export_zip
+from builder import data, optimizers, structure
+from builder.export import ExportError, export_zip, programs
 from builder.export.gather import Gathered, GatherError
 from builder.project import Choice, Project
 from builder.training import checkpoint
@@ -223,16 +223,72 @@ def test_pt2_gives_the_same_output_for_any_number_of_samples(make: Callable[...,
         assert torch.allclose(program(x), network(x), atol=1e-6)
 
 
-def test_onnx_or_a_sentence(tmp_path: Path) -> None:
-    project = lenet5()
-    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
-    if missing:
-        with pytest.raises(ExportError, match="pip install onnx onnxscript"):
-            builder.export(project, tmp_path, onnx=True)
-        assert (tmp_path / "train.py").exists()
-    else:
-        builder.export(project, tmp_path, onnx=True)
-        assert (tmp_path / "network.onnx").stat().st_size > 1000
+@pytest.mark.skipif(importlib.util.find_spec("onnx") is not None, reason="onnx is installed")
+def test_without_its_packages_onnx_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="pip install onnx"):
+        builder.export(lenet5(), tmp_path, onnx=True)
+    assert (tmp_path / "train.py").exists()
+
+
+def test_a_missing_package_is_said_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "ONNX_PACKAGES", ("onnx", "no_such_package"))
+    with pytest.raises(ExportError, match=r"pip install .*no_such_package\. All other files"):
+        builder.export(lenet5(), tmp_path, onnx=True, pt2=True)
+    assert (tmp_path / "train.py").exists()
+    assert (tmp_path / "network.pt2").exists()
+
+
+FORMS = (
+    *("mlp", "lenet", "lenet5", "resnet_digits", "lstm_digits", "resnet20_cifar", "gan", "dcgan"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("googlenet_aux", "inception_v1", "resnet18", "resnet34")),
+)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_onnx_and_pt2_agree_with_pytorch_at_two_sizes_of_a_batch(name: str, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    project = builder.templates.load(name)
+    torch.manual_seed(0)
+    networks = builder.compile(project)
+    samples = {slot: inputs(project, slot, 4) for slot in networks}
+    with torch.no_grad():
+        for slot, network in networks.items():
+            for module in network.modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.momentum = None  # statistics of these samples, so that numbers stay of usual size
+            network.train()(*samples[slot])
+            network.eval()
+    states = {slot: network.state_dict() for slot, network in networks.items()}
+    folder = builder.export(project, tmp_path, weights=states, onnx=True, pt2=True)
+    for slot, network in networks.items():
+        session = runtime.InferenceSession(folder / f"{slot}.onnx", providers=["CPUExecutionProvider"])
+        program = torch.export.load(folder / f"{slot}.pt2").module()
+        graph = project.networks[slot]
+        assert [i.name for i in session.get_inputs()] == [n.id for n in graph.nodes if structure.is_input(n)]
+        assert [o.name for o in session.get_outputs()] == [n.id for n in graph.nodes if structure.is_output(n)]
+        for count in (1, 3):
+            x = inputs(project, slot, count)
+            with torch.no_grad():
+                wanted, found = network(*x), program(*x)
+            wanted, found = (v if isinstance(v, tuple) else (v,) for v in (wanted, found))
+            given = {i.name: t.numpy() for i, t in zip(session.get_inputs(), x, strict=True)}
+            for ours, other, theirs in zip(wanted, found, session.run(None, given), strict=True):
+                assert ours.abs().max() > 1e-3, "numbers large enough to tell a difference"
+                scale = max(1.0, float(ours.abs().max()))
+                assert (ours - torch.from_numpy(theirs)).abs().max() / scale < 1e-5
+                assert (ours - other).abs().max() / scale < 1e-5
+
+
+def inputs(project: Project, slot: str, count: int) -> tuple[torch.Tensor, ...]:
+    """Samples of random numbers, or of tokens, for every input of a network."""
+    blocks = [n.block for n in project.networks[slot].nodes if structure.is_input(n)]
+    return tuple(
+        torch.randint(2, (count, *block.source_shape()))
+        if block.holds == "tokens"
+        else torch.randn(count, *block.source_shape())
+        for block in blocks
+    )
 
 
 # --- every data set and optimizer can be written -------------------------------------------------

@@ -5,18 +5,16 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from builder.compile import compile as compile_networks
-from builder.export import script
+from builder.export import programs, script
 from builder.export.notebook import notebook
 from builder.project import Project, write_atomically
 from builder.source import generate
@@ -71,13 +69,18 @@ def export(
     if given is not None:
         states = {slot: network.state_dict() for slot, network in networks.items()}
         save_weights(folder / WEIGHTS_FILE, states, {})
-    if onnx or pt2:
+    if pt2:
         for slot, network in networks.items():
-            inputs = _inputs(project, slot)
-            if pt2:
-                _pt2(network, inputs, folder / f"{slot}.pt2")
-            if onnx:
-                _onnx(network, inputs, folder / f"{slot}.onnx")
+            programs.write_pt2(network, project.networks[slot], folder / f"{slot}.pt2")
+    if onnx:
+        missing = programs.missing_for_onnx()
+        if missing:
+            raise ExportError(
+                f"ONNX needs more packages; install them with: pip install {' '.join(missing)}. "
+                "All other files of the export were written."
+            )
+        for slot, network in networks.items():
+            programs.write_onnx(network, project.networks[slot], folder / f"{slot}.onnx")
     return folder
 
 
@@ -171,33 +174,3 @@ def _networks(project: Project, given: dict[str, dict[str, Tensor]] | None) -> d
                 ) from error
         network.eval()
     return networks
-
-
-def _inputs(project: Project, slot: str) -> tuple[Tensor, ...]:
-    """Two samples of zeros for each of the slot's inputs."""
-    found = parts(project)
-    return tuple(
-        torch.zeros((2, *field.shape), dtype=torch.float32 if field.holds in ("image", "features") else torch.int64)
-        for _, field in found.task.inputs(found.dataset, slot)
-    )
-
-
-def _program(network: nn.Module, inputs: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
-    """The network as a graph for any number of samples."""
-    shapes = tuple({0: torch.export.Dim.AUTO} for _ in inputs)
-    return torch.export.export(network, inputs, dynamic_shapes=shapes)
-
-
-def _pt2(network: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
-    torch.export.save(_program(network, inputs), path)
-
-
-def _onnx(network: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:
-    if any(find_spec(package) is None for package in ("onnx", "onnxscript")):
-        raise ExportError(
-            "ONNX needs two more packages; install them with: pip install onnx onnxscript. "
-            "All other files of the export were written."
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(_program(network, inputs), inputs, path, dynamo=True, external_data=False, verbose=False)

@@ -1,0 +1,83 @@
+"""Other forms of a network: an ONNX file, and PyTorch's exported program (PT2). Both take any number of samples."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from blocks.base import Block
+from builder.graph import Graph
+from builder.structure import is_input, is_output
+
+ONNX_PACKAGES = ("onnx", "onnxscript")
+
+
+def missing_for_onnx() -> tuple[str, ...]:
+    """The packages that ONNX needs and that are not installed."""
+    return tuple(package for package in ONNX_PACKAGES if find_spec(package) is None)
+
+
+def write_pt2(network: nn.Module, graph: Graph, path: Path) -> None:
+    """Write the network in evaluation mode as an exported program; `torch.export.load` opens it."""
+    torch.export.save(_program(network, _samples(graph)), path)
+
+
+def write_onnx(network: nn.Module, graph: Graph, path: Path) -> None:
+    """Write the network in evaluation mode as ONNX; inputs and outputs are called as on the canvas."""
+    samples = _samples(graph)
+    names = [n.id for n in graph.nodes if is_input(n)], [n.id for n in graph.nodes if is_output(n)]
+    with _quiet():
+        torch.onnx.export(
+            network,
+            samples,
+            path,
+            dynamic_shapes=_any_number(samples),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            input_names=names[0],
+            output_names=names[1],
+        )
+
+
+def _samples(graph: Graph) -> tuple[Tensor, ...]:
+    """Two samples of zeros for each input."""
+    found = []
+    for block in (n.block for n in graph.nodes if is_input(n)):
+        assert isinstance(block, Block)
+        kind = torch.int64 if block.holds == "tokens" else torch.float32
+        found.append(torch.zeros((2, *(block.source_shape() or ())), dtype=kind))
+    return tuple(found)
+
+
+def _program(network: nn.Module, samples: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a recurrent layer's flat weights, which torch makes by itself
+        return torch.export.export(network, samples, dynamic_shapes=_any_number(samples))
+
+
+def _any_number(samples: tuple[Tensor, ...]) -> tuple[dict[int, torch.export.Dim], ...]:
+    """The same free number of samples at every input."""
+    batch = torch.export.Dim("batch", min=1)
+    return tuple({0: batch} for _ in samples)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's words on packages that are not needed."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
