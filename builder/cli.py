@@ -73,6 +73,11 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--output", metavar="DIR", type=Path, required=True, help="the folder to write to")
     export.add_argument("--onnx", action="store_true", help="also write ONNX")
     export.add_argument("--pt2", action="store_true", help="also write PyTorch's exported program")
+    export.add_argument("--figure", action="store_true", help="also draw every network (DOT, SVG, PDF), and a summary")
+
+    summary = add("summary", _summary, "Print a table of every layer: shape, parameters, multiply-adds, memory.")
+    summary.add_argument("--csv", action="store_true", help="as comma-separated values, with every inner layer")
+    summary.add_argument("--unfold", action="store_true", help="with the layers inside composites")
 
     train = add("train", _train, "Train a project and keep its run.")
     train.add_argument("--epochs", metavar="N", type=_positive, help="how often every sample is seen")
@@ -83,9 +88,9 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--partial", action="store_true", help="take of the weights what fits, and draw the rest")
 
-    for made in (check, export, train):
+    for made in (check, export, summary, train):
         made.add_argument("file", metavar="FILE", help="a project's file, a model.py, or the name of a starter project")
-    for made in (new, check, export, train):
+    for made in (new, check, export, summary, train):
         made.add_argument(
             "--set",
             metavar="PART.NAME=VALUE",
@@ -229,15 +234,25 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from builder.export import export
+    from builder.export import export, figure
 
     project = opened(options)
     try:
-        folder = export(project, options.output, onnx=options.onnx, pt2=options.pt2)
+        folder = export(project, options.output, onnx=options.onnx, pt2=options.pt2, figure=options.figure)
     except ValueError as error:
         raise CommandError(str(error)) from None
     for path in sorted(folder.iterdir()):
         print(path)
+    if options.figure and not figure.drawable():
+        print(f"note: {figure.INSTALL}", file=sys.stderr)
+    return 0
+
+
+def _summary(options: argparse.Namespace) -> int:
+    from builder.export import summary
+
+    project = opened(options)
+    print(summary.csv_text(project).rstrip("\n") if options.csv else summary.text(project, options.unfold))
     return 0
 
 

@@ -136,3 +136,13 @@ def test_smoothing_is_the_corrected_running_mean() -> None:
         expected.append(mean / weight)
     np.testing.assert_allclose(plots.smoothed(values, 0.9), expected, rtol=1e-12)
     assert plots.smoothed(values, 0.0) is values
+
+
+def test_the_figure_and_the_summary_are_offered() -> None:
+    page = visit("Export")
+    (chart,) = page.get("graphviz_chart")
+    assert "6×28×28" in chart.proto.spec
+    page.segmented_control(key="paper_view").select("Summary").run()
+    assert not page.exception
+    (table,) = page.dataframe
+    assert table.value["parameters"].sum() == 61_706

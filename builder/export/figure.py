@@ -42,7 +42,7 @@ _SILENT = ("padding", "dilation", "eps", "momentum")
 """Settings that a figure leaves to the code."""
 
 
-class FigureError(RuntimeError):
+class FigureError(ValueError):
     """A figure cannot be drawn; the message is one sentence."""
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from builder.compile import compile as compile_networks
-from builder.export import programs, script
+from builder.export import figure as drawing
+from builder.export import programs, script, summary
 from builder.export.notebook import notebook
 from builder.project import Project, write_atomically
 from builder.source import generate
@@ -36,12 +37,14 @@ def export(
     weights: Weights | None = None,
     onnx: bool = False,
     pt2: bool = False,
+    figure: bool = False,
 ) -> Path:
     """Write model.py, train.py, train.ipynb, requirements.txt and README.txt to a folder, and give its path.
 
     `weights` is a run's weights file, or ``{slot: state_dict}``; they go to weights.safetensors, and into
     NETWORK.onnx and NETWORK.pt2 if these are asked for (without weights, fresh ones drawn from the
-    project's seed). Files of the same names are replaced.
+    project's seed). `figure` adds summary.csv and the drawing of every network, folded and unfolded: NETWORK.dot,
+    and NETWORK.svg and NETWORK.pdf where graphviz's `dot` is installed. Files of the same names are replaced.
 
     Raises ExportError (a ValueError) with a sentence when the project has errors, the weights do not
     fit, or ONNX or PT2 cannot be made (everything else is written then); OSError when the folder cannot
@@ -69,6 +72,8 @@ def export(
     if given is not None:
         states = {slot: network.state_dict() for slot, network in networks.items()}
         save_weights(folder / WEIGHTS_FILE, states, {})
+    if figure:
+        _draw(project, folder)
     if pt2:
         for slot, network in networks.items():
             programs.write_pt2(network, project.networks[slot], folder / f"{slot}.pt2")
@@ -84,12 +89,32 @@ def export(
     return folder
 
 
-def export_zip(project: Project, weights: Weights | None = None, onnx: bool = False, pt2: bool = False) -> bytes:
+def _draw(project: Project, folder: Path) -> None:
+    """The summary, and the figures: of a network without composites one, else one folded and one unfolded."""
+    report = check(project)
+    write_atomically(folder / "summary.csv", summary.csv_text(project, report).encode())
+    for slot in project.networks:
+        opens = any(known.inner for known in report.nodes[slot].values())
+        for unfolded in (False, True) if opens else (False,):
+            stem = f"{slot}_unfolded" if unfolded else slot
+            source = drawing.dot(project, slot, unfolded, report)
+            write_atomically(folder / f"{stem}.dot", source.encode())
+            for form in drawing.FORMATS if drawing.drawable() else ():
+                write_atomically(folder / f"{stem}.{form}", drawing.render(source, form))
+
+
+def export_zip(
+    project: Project,
+    weights: Weights | None = None,
+    onnx: bool = False,
+    pt2: bool = False,
+    figure: bool = False,
+) -> bytes:
     """The same files in a zip, in a folder named after the project. Raises as `export` does."""
     stem = "".join(c if c.isascii() and c.isalnum() else "_" for c in project.name).strip("_").lower()[:60] or "network"
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="layerloom-") as place:
-        export(project, place, weights, onnx, pt2)
+        export(project, place, weights, onnx, pt2, figure)
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(Path(place).rglob("*")):
                 if path.is_file():

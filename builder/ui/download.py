@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import streamlit as st
 
-from builder.export import ExportError, export_zip
-from builder.project import dumps
-from builder.ui import state
+from builder import reading
+from builder.export import ExportError, export_zip, programs
+from builder.project import Project, ProjectError, dumps, to_json
+from builder.ui import paper, state
 
 CONTENT = (
     ("model.py", "the network in plain PyTorch: the file that trained"),
@@ -50,6 +52,7 @@ def panel() -> None:
         )
         st.caption("It opens in any Layerloom, and trains with `python -m builder train FILE`.")
         _open()
+    paper.panel(stem)
 
 
 def _zip(stem: str) -> None:
@@ -57,15 +60,17 @@ def _zip(stem: str) -> None:
     weights = None if run is None else run.weights()
     if run is not None and run.project_json().get("networks") is None:
         weights = None
-    onnx = bool(st.session_state.get("with_onnx"))
     left_out = "" if weights is not None else "Nothing has trained yet, so the zip holds no weights."
+    onnx, pt2 = bool(st.session_state.get("with_onnx")), bool(st.session_state.get("with_pt2"))
+    project = state.document().project
     try:
         try:
-            content = export_zip(state.document().project, weights, onnx=onnx)
+            stamp = weights.stat().st_mtime_ns if weights is not None else 0
+            content = _content(dumps(project), stamp, project, weights, onnx, pt2)
         except ExportError:
             if weights is None:
                 raise
-            content = export_zip(state.document().project, None, onnx=onnx)
+            content = _content(dumps(project), 0, project, None, onnx, pt2)
             left_out = "The weights of the chosen run do not fit the network on the canvas, so they are left out."
     except (ExportError, ValueError, OSError) as error:
         st.error(str(error))
@@ -81,20 +86,36 @@ def _zip(stem: str) -> None:
         )
         if left_out:
             st.caption(left_out)
-    st.toggle("Add an ONNX file", key="with_onnx", help="Needs the packages onnx and onnxscript.")
+    missing = programs.missing_for_onnx()
+    st.toggle(
+        "Add an ONNX file",
+        key="with_onnx",
+        disabled=bool(missing),
+        help=f"Install what it needs with: pip install {' '.join(missing)}" if missing else "Takes a few seconds.",
+    )
+    st.toggle("Add an exported program (.pt2)", key="with_pt2", help="torch.export.load opens it without the code.")
+
+
+@st.cache_data(max_entries=4, show_spinner="Writing the files …")
+def _content(text: str, stamp: int, _project: Project, weights: Path | None, onnx: bool, pt2: bool) -> bytes:
+    """The zip of a project, known again by its file's `text` and the `stamp` of its weights."""
+    return export_zip(_project, weights, onnx=onnx, pt2=pt2)
 
 
 def _open() -> None:
-    from builder import project as files
-
-    file = st.file_uploader("Open a project file", type="json", key="open_file")
-    if file is None or st.session_state.get("opened_file") == file.file_id:
+    forms = [form.removeprefix(".") for form in reading.FORMS]
+    file = st.file_uploader("Open a project, or a network in code", type=forms, key="open_file")
+    if file is None:
         return
-    try:
-        opened = files.loads(file.getvalue())
-    except files.ProjectError as error:
-        st.error(f"{file.name}: {error}")
-        return
-    st.session_state["opened_file"] = file.file_id
-    state.change(f"Open {file.name}", [{"op": "replace_project", "value": files.to_json(opened)}])
-    st.rerun()
+    if st.session_state.get("opened_file") != file.file_id:
+        try:
+            read = reading.read(file.name, file.getvalue())
+        except (reading.ReadError, ProjectError) as error:
+            st.error(f"{file.name}: {error}")
+            return
+        st.session_state["opened_file"] = file.file_id
+        st.session_state["opened_notes"] = read.notes
+        state.change(f"Open {file.name}", [{"op": "replace_project", "value": to_json(read.project)}])
+        st.rerun()
+    for note in st.session_state.get("opened_notes", ()):
+        st.info(note, icon=":material/info:")
