@@ -24,6 +24,24 @@ _NO_SERVER = (
 )
 
 
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Tell a measured figure, which is printed at the end of the tests whether they pass or not."""
+    told = request.config.stash.setdefault(FIGURES, [])
+    return lambda text: told.append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    told = config.stash.get(FIGURES, [])
+    if told:
+        terminalreporter.section("measured")
+        for line in told:
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A fresh server on an empty workspace."""

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +95,14 @@ def wanted_rate() -> float:
 
 
 @pytest.mark.skipif(not (DATA / "mnist").exists(), reason="LAYERLOOM_DATA names no folder with mnist")
-def test_lenet5_is_drawn_trained_on_mnist_steered_and_taken_home(chrome: Any, server: Server, tmp_path: Path) -> None:
+def test_lenet5_is_drawn_trained_on_mnist_steered_and_taken_home(
+    chrome: Any, server: Server, figure: Callable[[str], None], tmp_path: Path
+) -> None:
     with Look(chrome, server.url, "path-") as look:
-        walk(look, server, tmp_path / "taken.zip")
+        walk(look, server, figure, tmp_path / "taken.zip")
 
 
-def walk(look: Look, server: Server, archive: Path) -> None:
+def walk(look: Look, server: Server, figure: Callable[[str], None], archive: Path) -> None:
     """Draw, choose the data, train, steer, take home."""
     page = look.page
     page.get_by_test_id("node-conv1").wait_for()
@@ -143,7 +145,7 @@ def walk(look: Look, server: Server, archive: Path) -> None:
         *(f"thumb-{id}" for id in ("conv1", "pool1", "conv2", "pool2", "fc1", "fc2", "fc3")),
     ]
     told = ", ".join(f"{name} {rates.get(name, 0):.2f}" for name in watched)
-    print(f"changes a second over {WATCHED_SECONDS:g} s at a load of {os.getloadavg()[0]:.1f}: {told}")
+    figure(f"changes a second over {WATCHED_SECONDS:g} s at a load of {os.getloadavg()[0]:.1f}: {told}")
     assert min(rates.get(name, 0.0) for name in watched) >= wanted, f"fewer than {wanted:.2f} a second: {told}"
 
     page.get_by_test_id("pause").click()
