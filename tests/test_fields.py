@@ -17,23 +17,43 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize("knows", [True, False])
 def test_a_panel_asked_for_stays_in_front_until_the_browser_knows(
-    session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    knows: bool, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
     monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
+    session[state.PANEL] = "Data"
     state.show("curves")
     assert session[state.PANEL] == "Curves"
-    for seconds in (30.0, 0.5):  # a run cut short before the tabs were sent; then one right after they were
+    for seconds in (30.0, 0.5, 3.0):  # a run cut short before the tabs were sent; then two soon after they were
         now[0] += seconds
         session[state.PANEL] = "Data"  # the browser names the panel before
         state.hold_panel()
         assert session[state.PANEL] == "Curves"
         state.panel_drawn()
-    now[0] += state.HOLD_SECONDS
-    session[state.PANEL] = "Export"  # a click of the person's
+    if knows:
+        state.hold_panel()  # the browser names it at last; from now on the one before is a click, too
+        click = "Data"
+    else:
+        click = "Export"
+    session[state.PANEL] = click
     state.hold_panel()
-    assert session[state.PANEL] == "Export"
+    assert session[state.PANEL] == click
+
+
+def test_a_browser_that_never_learns_of_a_panel_has_its_way(
+    session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
+    session[state.PANEL] = "Data"
+    state.show("curves")
+    state.panel_drawn()
+    now[0] += state.HOLD_SECONDS
+    session[state.PANEL] = "Data"
+    state.hold_panel()
+    assert session[state.PANEL] == "Data"
 
 
 def test_a_setting_of_what_has_been_replaced_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ from builder.workspace import Workspace, WorkspaceError, empty_trash
 PANELS = ("Data", "Loss & optimizer", "Curves", "Inside", "Results", "Code", "Export")
 STARTER = "lenet5"
 PANEL = "panel"
-HOLD_SECONDS = 1.0
+HOLD_SECONDS = 5.0
+"""A busy browser may take so long to draw the panel that was asked for, and names the one before until then."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -126,23 +127,28 @@ def show(panel: str) -> None:
     wanted = panel.strip().lower()
     for name in PANELS:
         if name.lower() == wanted or name.lower().startswith(wanted.split(" ")[0]):
+            before = st.session_state.get(PANEL)
             st.session_state[PANEL] = name
-            st.session_state["panel_asked"] = (name, None)
+            st.session_state["panel_asked"] = (name, before, None) if before != name else None
             return
 
 
 def hold_panel() -> None:
     """Keep the panel that was asked for in front: the browser, not told of it yet, may still name the one before."""
-    name, drawn = st.session_state.get("panel_asked", ("", 0.0))
-    if name and (drawn is None or time.monotonic() - drawn < HOLD_SECONDS):
+    name, before, drawn = st.session_state.get("panel_asked") or ("", "", 0.0)
+    if not name:
+        return
+    if drawn is None or (st.session_state[PANEL] == before and time.monotonic() - drawn < HOLD_SECONDS):
         st.session_state[PANEL] = name
+    else:  # the browser knows, or the person has clicked another one
+        st.session_state["panel_asked"] = None
 
 
 def panel_drawn() -> None:
-    """The tabs have been sent; from now on a click of the person's counts."""
-    name, drawn = st.session_state.get("panel_asked", ("", 0.0))
-    if drawn is None:
-        st.session_state["panel_asked"] = (name, time.monotonic())
+    """The tabs have been sent; from now on what the browser names counts."""
+    name, before, drawn = st.session_state.get("panel_asked") or ("", "", 0.0)
+    if name and drawn is None:
+        st.session_state["panel_asked"] = (name, before, time.monotonic())
 
 
 def change(label: str, edits: list[Edit]) -> None:
