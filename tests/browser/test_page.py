@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -139,8 +138,8 @@ def test_worker_and_server_killed_at_once(visit: Visit, server: Server, tmp_path
     steps = run.steps()
     reached = len(steps["step"])
     assert steps["step"].tolist() == list(range(1, reached + 1))
-    assert state.step <= reached < run.state.steps
-    assert killed - steps["time"][-1] < 0.2
+    assert 0 < reached < run.state.steps
+    assert killed - steps["time"][-1] < 0.5  # at most 0.2 s lie in memory; a step may last while the machine is busy
 
     server.start()
     page.get_by_test_id("offline").wait_for(state="detached")
