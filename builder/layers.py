@@ -6,12 +6,24 @@ import re
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from blocks.base import Call, Shape
 from builder import names
 
 SEQUENTIAL = "nn.Sequential"
 _NUMBERED = re.compile(r"(.+)_(0|[1-9][0-9]*)")
+
+
+@dataclass(frozen=True)
+class Copies:
+    """So many equal modules in a row, each with weights of its own; an argument of a SEQUENTIAL call.
+
+    `count` is a number, or the name of the argument that says it.
+    """
+
+    call: Call
+    count: Any
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from typing import Any
 from blocks import modules
 from blocks.base import Block, Call, Shape
 from builder import forward, names, structure
+from builder.definition import REPEAT
 from builder.graph import Graph, UnknownBlock
-from builder.layers import SEQUENTIAL, Layer, staged
+from builder.layers import SEQUENTIAL, Copies, Layer, staged
 from builder.project import Project
 from builder.shapes import Inferred, Inner, infer, module_class
 from builder.structure import is_input, is_output, wiring
@@ -149,8 +150,16 @@ class _Body:
     _call: Call | None = None
 
     @property
+    def uniform(self) -> bool:
+        """Whether it is a row of equal modules, which receive equal shapes."""
+        shapes = [step.inner.shapes for step in self.steps if step.inner is not None]
+        return self.chain and len(shapes) == len(self.steps) and all(s == shapes[0] for s in shapes)
+
+    @property
     def call(self) -> Call | None:
         """How it is made: of its class, or, where it is a row of others, a SEQUENTIAL of these."""
+        if self.uniform:
+            return Call(SEQUENTIAL, Copies(self.steps[0].call, len(self.steps)))
         return Call(SEQUENTIAL, *(step.call for step in self.steps)) if self.chain else self._call
 
     @call.setter
@@ -233,6 +242,8 @@ def _collect(body: _Body, groups: dict[Hashable, list[_Body]]) -> Hashable:
             if not step.inner.chain:
                 groups.setdefault(shape, []).append(step.inner)
         parts.append((step.id, step.sources, shape))
+    if body.uniform:  # how many there are is a constant as others are
+        return (type(body.block), body.inputs, parts[0])
     return (type(body.block), body.chain, body.inputs, tuple(parts), body.outputs)
 
 
@@ -297,6 +308,9 @@ def _merge(values: list[Any], parameter: str, lift: Callable[[list[Any], str], A
             for k in dict.fromkeys(k for v in longest for k in v.kwargs)
         }
         return Call(first.target, *args, **kwargs)
+    if isinstance(first, Copies):
+        count = _merge([v.count for v in values], REPEAT, lift)
+        return Copies(_merge([v.call for v in values], parameter, lift), count)
     if _nested(first):
         return tuple(_merge(list(items), parameter, lift) for items in zip(*values))
     return first if len(set(map(repr, values))) == 1 else lift(values, parameter)

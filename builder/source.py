@@ -19,7 +19,7 @@ from blocks import modules
 from blocks.base import Call
 from builder import names
 from builder.forward import Name, Statement
-from builder.layers import SEQUENTIAL, Layer
+from builder.layers import SEQUENTIAL, Copies, Layer
 from builder.plan import Class, Plan, plan
 from builder.project import Project
 
@@ -79,20 +79,44 @@ def generate(project: Project) -> Source:
 
 
 def _places(
-    planned: Plan, numbers: dict[str, dict[str, tuple[int, ...]]], name: str, node: str = "", path: str = ""
+    planned: Plan,
+    numbers: dict[str, dict[str, tuple[int, ...]]],
+    name: str,
+    node: str = "",
+    path: str = "",
+    values: dict[str, Any] | None = None,
 ) -> Iterator[tuple[str, str, tuple[int, ...]]]:
-    """Every layer of a class and those inside its layers: as a node, as a module, and its line numbers."""
+    """Every layer of a class and those inside its layers: as a node, as a module, and its line numbers.
+
+    `values` are the arguments this use of the class is made with.
+    """
+    known = values or {}
     for layer in planned.classes[name].layers:
         for part, (id, place) in zip(layer.parts or (layer,), layer.paths().items(), strict=True):
             yield node + id, path + place, numbers[name][id]
-            if part.call.target in planned.classes:
-                yield from _places(planned, numbers, part.call.target, f"{node}{id}.", f"{path}{place}.")
-            elif part.call.target == SEQUENTIAL:
-                for number, item in enumerate(part.call.args):
-                    if item.target in planned.classes:
-                        inner, at = f"{node}{id}.{number}", f"{path}{place}.{number}"
-                        yield inner, at, numbers[name][id]
-                        yield from _places(planned, numbers, item.target, f"{inner}.", f"{at}.")
+            for below, call in _inside(part.call, planned, known):
+                inner, at = f"{node}{id}{below}", f"{path}{place}{below}"
+                if below:
+                    yield inner, at, numbers[name][id]
+                given = {k: _known(v, known) for k, v in call.kwargs.items()}
+                yield from _places(planned, numbers, call.target, f"{inner}.", f"{at}.", given)
+
+
+def _inside(call: Call, planned: Plan, values: dict[str, Any]) -> Iterator[tuple[str, Call]]:
+    """The classes of the plan that a call makes, with where they are in the module it makes."""
+    if call.target in planned.classes:
+        yield "", call
+    elif call.target == SEQUENTIAL:
+        every = [c for item in call.args for c in _copies(item, values)]
+        yield from ((f".{i}", item) for i, item in enumerate(every) if item.target in planned.classes)
+
+
+def _copies(item: Call | Copies, values: dict[str, Any]) -> list[Call]:
+    return [item.call] * _known(item.count, values) if isinstance(item, Copies) else [item]
+
+
+def _known(value: Any, values: dict[str, Any]) -> Any:
+    return values[value.name] if isinstance(value, Name) else value
 
 
 # --- the head ------------------------------------------------------------------------------------
@@ -108,6 +132,8 @@ def _helpers(planned: Plan) -> list[str]:
     """The sources of the modules torch lacks, in the order of their file."""
 
     def targets(value: Any) -> Iterator[str]:
+        if isinstance(value, Copies):
+            value = value.call
         if isinstance(value, Call):
             yield value.target
             value = (*value.args, *value.kwargs.values())
@@ -248,8 +274,8 @@ def render(value: Any) -> str:
         return quoted if '"' in value else f'"{quoted[1:-1]}"'
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
-    if isinstance(value, _Copies):
-        return f"*({render(value.call)} for _ in range({value.count}))"
+    if isinstance(value, Copies):
+        return f"*({render(value.call)} for _ in range({value.count!r}))"
     if value is None or isinstance(value, (bool, int, float, Name)):
         return repr(value)
     raise TypeError(f"{value!r} cannot be an argument of a module in generated code")
@@ -272,25 +298,27 @@ def _positional(name: str, planned: Plan) -> int:
 
 def _styled(call: Call, styles: dict[str, int]) -> Call:
     if call.target == SEQUENTIAL:
-        return Call(SEQUENTIAL, *_rows([_styled(item, styles) for item in call.args]))
+        rows = itertools.chain.from_iterable(_row(item, styles) for item in call.args)
+        return Call(SEQUENTIAL, *_rows(list(rows)))
     if call.target not in styles:
         return call
     items, count = list(call.kwargs.items()), styles[call.target]
     return Call(call.target, *(value for _, value in items[:count]), **dict(items[count:]))
 
 
-@dataclass(frozen=True)
-class _Copies:
-    """So many equal modules in a row: ``*(Block(64) for _ in range(4))``."""
+def _row(item: Call | Copies, styles: dict[str, int]) -> list[Call | Copies]:
+    """An item of a row; a few copies are written one by one."""
+    if not isinstance(item, Copies):
+        return [_styled(item, styles)]
+    styled = _styled(item.call, styles)
+    few = isinstance(item.count, int) and item.count < REPEATED
+    return [styled] * item.count if few else [Copies(styled, item.count)]
 
-    call: Call
-    count: int
 
-
-def _rows(items: list[Call]) -> list[Call | _Copies]:
+def _rows(items: list[Call | Copies]) -> list[Call | Copies]:
     """The modules of a row, with runs of equal ones taken together."""
-    found: list[Call | _Copies] = []
+    found: list[Call | Copies] = []
     for item, run in itertools.groupby(items):
         equal = list(run)
-        found += [_Copies(item, len(equal))] if len(equal) >= REPEATED else equal
+        found += [Copies(item, len(equal))] if isinstance(item, Call) and len(equal) >= REPEATED else equal
     return found

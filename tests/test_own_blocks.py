@@ -174,6 +174,43 @@ def test_own_blocks_inside_own_blocks(tmp_path: Path) -> None:
     assert '"""A few pairs and a function."""' in text
 
 
+def test_how_often_a_block_inside_is_repeated_is_an_argument_too(tmp_path: Path) -> None:
+    stage = {
+        "arguments": {"depth": 2, "inner": 4},
+        "nodes": [
+            node("x", "Image", channels=6, height=8, width=8),
+            node("pairs", "Pair", width=argument("inner"), repeat=argument("depth")),
+            node("relu", "ReLU"),
+            node("output", "Output"),
+        ],
+        "edges": wires("x>pairs", "pairs>relu", "relu>output"),
+    }
+    project, report = opened(
+        stack(
+            node("s", "Stage", depth=2, inner=5),
+            node("t", "Stage", depth=4, repeat=2),
+            node("u", "Stage", depth=3),
+            blocks={"Stage": stage, "Pair": pair()},
+        )
+    )
+    assert report.ok, report.problems
+
+    def row(depth: int, width: int) -> nn.Module:
+        return nn.Sequential(*(Pair(width) for _ in range(depth)), nn.ReLU())
+
+    model = same_outputs(project, ByHand(row(2, 5), row(4, 4), row(4, 4), row(3, 4)), tmp_path)
+    text = (tmp_path / "model.py").read_text()
+    assert text.count("class Stage") == text.count("class Pair") == 1
+    assert "def __init__(self, depth: int, inner: int) -> None:" in text, text
+    assert "self.pairs = nn.Sequential(*(Pair(width=inner) for _ in range(depth)))" in text
+    assert "self.t = nn.Sequential(Stage(depth=4, inner=4), Stage(depth=4, inner=4))" in text
+    generated = generate(project)
+    for path in generated.modules["network"].values():
+        model.get_submodule(path)
+    assert "t.1.pairs.3.conv2" in generated.modules["network"]
+    assert "s.pairs.2" not in generated.modules["network"]
+
+
 def test_two_inputs_and_tokens() -> None:
     joined = {
         "arguments": {"length": 5},

@@ -104,6 +104,7 @@ export class App {
 
   constructor() {
     this.document.complete = (edits) => libraryEdits(this.document.project, this.host.get().library, edits);
+    this.document.isInput = (block) => this.catalogue.get().blocks[block]?.kind === "input";
     this.document.onRefused = (message) => this.toast(message, { kind: "error" });
     this.sync.onReplaced = () => this.dropThumbnails();
     this.sync.onCopyKept = () =>

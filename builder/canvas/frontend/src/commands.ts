@@ -1,9 +1,10 @@
 /** What a person can do to the network, in one place for mouse, keyboard and menus. */
 import { app } from "./app";
-import type { Edit, EdgeJson, NetworkJson, NodeJson, ProblemJson } from "./types";
+import type { Edit, EdgeJson, Json, NetworkJson, NodeJson, ProblemJson } from "./types";
 import { layout, needsLayout } from "./canvas/layout";
 import { type Box, sizeOf } from "./canvas/geometry";
-import { blockOf, contains, networkOf, PLACE, readable } from "./document/definitions";
+import { blockOf, contains, definitionOf, definitionsOf, libraryClash, networkOf, PLACE, readable } from "./document/definitions";
+import { sameJson } from "./document/observable";
 import { edgeId } from "./document/edits";
 import { connectEdits, freeId, freePorts, hasOutput, insertEdits, newNode, portsOf, refusal, removeEdits } from "./document/graph";
 import { type Clip, pasteEdits, readClip, toClip } from "./document/clipboard";
@@ -105,9 +106,11 @@ export function addBlock(name: string, where?: [number, number], from?: string |
 /** Whether a block cannot stand here, which is said. */
 function refusedHere(name: string): boolean {
   const opened = blockOf(doc.networkName);
+  const clash = libraryClash(doc.project, app.host.get().library, name);
+  if (clash !== null) app.toast(`Your library's ${name} needs another ${clash} than this project has. Rename the project's ${clash} first.`, { kind: "error" });
   const itself = opened !== null && name in doc.project.blocks && contains(doc.project, name, opened);
   if (itself) app.toast(name === opened ? `${name} cannot hold itself.` : `${name} holds ${opened}, so ${opened} cannot hold it.`, { kind: "error" });
-  return itself;
+  return itself || clash !== null;
 }
 
 /** Move what stands in the same row right of a block, so that another fits in. */
@@ -199,11 +202,25 @@ export function deleteSelected(cut = false): void {
 
 let internalClip: Clip | null = null;
 
+/** Blocks to be copied, with the definitions of those that are one's own, and the values arguments stand for. */
+function clipOf(ids: readonly string[]): Clip {
+  const clip = toClip(doc.network, ids);
+  const blocks = definitionsOf(doc.project, clip.nodes.map((n) => n.block));
+  const opened = blockOf(doc.networkName);
+  return { ...clip, ...(Object.keys(blocks).length ? { blocks: blocks as Record<string, Json> } : {}), ...(opened === null ? {} : { usual: definitionOf(doc.project, opened)?.arguments ?? {} }) };
+}
+
 export function copySelected(): string | null {
   const { selected } = doc.state.get();
   if (selected.length === 0) return null;
-  internalClip = toClip(doc.network, selected);
+  internalClip = clipOf(selected);
   return JSON.stringify(internalClip);
+}
+
+/** The arguments that settings may take in what is open. */
+function argumentsHere(): ReadonlySet<string> {
+  const opened = blockOf(doc.networkName);
+  return new Set(opened === null ? [] : Object.keys(definitionOf(doc.project, opened)?.arguments ?? {}));
 }
 
 /** How far to move copies so that they stand on nothing: straight below, as far as needed. */
@@ -220,7 +237,17 @@ function freeOffset(clip: Clip): [number, number] {
 export function paste(text: string | null): boolean {
   const clip = (text !== null ? readClip(text) : null) ?? (text ? null : internalClip);
   if (!clip) return false;
-  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, freeOffset(clip));
+  const opened = blockOf(doc.networkName);
+  const itself = clip.nodes.find((n) => opened !== null && (n.block === opened || (n.block in doc.project.blocks && contains(doc.project, n.block, opened))));
+  if (itself) {
+    app.toast(`${opened} cannot hold itself: ${itself.id} is one or holds one.`, { kind: "error" });
+    return true;
+  }
+  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, freeOffset(clip), argumentsHere());
+  const missing = Object.entries(clip.blocks ?? {}).filter(([name]) => !(name in doc.project.blocks));
+  const other = Object.entries(clip.blocks ?? {}).find(([name, d]) => name in doc.project.blocks && !sameJson(doc.project.blocks[name] as Json, d));
+  if (other) app.toast(`This project has a block ${other[0]} of its own, which takes the place of the copied one.`);
+  if (missing.length) edits.unshift({ op: "set_part", part: "blocks", value: { ...doc.project.blocks, ...Object.fromEntries(missing) } as Json });
   if (doc.edit(ids.length === 1 ? `paste ${ids[0]}` : `paste ${ids.length} blocks`, edits, { select: ids })) viewport.reveal(ids);
   return true;
 }
@@ -228,8 +255,8 @@ export function paste(text: string | null): boolean {
 export function duplicateSelected(): void {
   const { selected } = doc.state.get();
   if (selected.length === 0) return;
-  const clip = toClip(doc.network, selected);
-  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, freeOffset(clip));
+  const clip = clipOf(selected);
+  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, freeOffset(clip), argumentsHere());
   doc.edit("duplicate", edits, { select: ids });
   viewport.reveal(ids);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { argumentProblem, blockNameProblem, concealEdits, contains, definitionOf, deleteBlockEdits, exposeEdits, freeArgument, libraryEdits, networkOf, offersOf, plainSettings, removeArgumentEdits, renameArgumentEdits, renameBlockEdits, selectionProblem, usesOf, usualEdits } from "../src/document/definitions";
+import { argumentProblem, blockNameProblem, concealEdits, contains, definitionOf, definitionsOf, deleteBlockEdits, exposeEdits, freeArgument, libraryClash, libraryEdits, networkOf, offersOf, plainSettings, removeArgumentEdits, renameArgumentEdits, renameBlockEdits, selectionProblem, usesOf, usualEdits } from "../src/document/definitions";
+import { pasteEdits, readClip } from "../src/document/clipboard";
 import { applyEdits } from "../src/document/edits";
 import { DocumentStore } from "../src/document/store";
 import type { DefinitionJson, Json, Project } from "../src/types";
@@ -127,5 +128,40 @@ describe("own blocks", () => {
     doc.select([], "network");
     doc.undo();
     expect(doc.networkName).toBe("blocks/Pair");
+  });
+
+  it("keep their wires when inputs come, are renamed, or go", () => {
+    const doc = new DocumentStore();
+    doc.isInput = (block) => block === "Image";
+    doc.load("p", own(), 1);
+    const ports = () => doc.project.networks.network?.edges.map((e) => `${e.source}>${e.target}.${e.target_port}`);
+    const where = { network: "blocks/Pair" };
+    doc.edit("input", [{ op: "add_node", ...where, node: node("y", "Image") }]);
+    expect(ports()).toEqual(["image>a.x", "a>b.x"]);
+    doc.edit("rename", [{ op: "rename_node", ...where, id: "x", to: "left" }]);
+    expect(ports()).toEqual(["image>a.left", "a>b.left"]);
+    doc.edit("wire", [{ op: "add_edge", network: "network", edge: edge("image", "a", "y") }]);
+    doc.edit("one again", [{ op: "remove_node", ...where, id: "y" }]);
+    expect(ports()).toEqual(["image>a.in", "a>b.in"]);
+    doc.undo();
+    expect(ports()).toEqual(["image>a.left", "a>b.left", "image>a.y"]);
+  });
+
+  it("are copied with what they consist of; arguments become values where there are none", () => {
+    const clip = { layerloom: "blocks" as const, nodes: inside(own()).nodes.slice(1, 2), edges: [], usual: { width: 4 } };
+    const pasted = (known: string[]) => pasteEdits("network", { nodes: [], edges: [] }, clip, [0, 0], new Set(known)).edits[0];
+    expect(pasted([])).toMatchObject({ node: { settings: { out_channels: 4, kernel_size: 3 } } });
+    expect(pasted(["width"])).toMatchObject({ node: { settings: { out_channels: { argument: "width" } } } });
+    const outer = { arguments: {}, nodes: [node("p", "Pair")], edges: [] };
+    expect(Object.keys(definitionsOf(own({ Outer: outer, Other: {} }), ["Outer", "ReLU"]))).toEqual(["Pair", "Outer"]);
+    expect(readClip(JSON.stringify({ ...clip, blocks: [1] }))).toBeNull();
+    expect(readClip(JSON.stringify({ ...clip, blocks: { Pair: pair() } }))).not.toBeNull();
+  });
+
+  it("of the library clash with another definition of the same name", () => {
+    const library = { Outer: { blocks: { Outer: {}, Pair: { ...pair(), help: "another" } } } } as unknown as Record<string, { blocks: Record<string, Json> }>;
+    expect(libraryClash(own(), library, "Outer")).toBe("Pair");
+    expect(libraryClash(project(), library, "Outer")).toBeNull();
+    expect(libraryClash(own(), library, "Conv2d")).toBeNull();
   });
 });

@@ -1,4 +1,5 @@
-import type { EdgeJson, Edit, NetworkJson, NodeJson } from "../types";
+import type { EdgeJson, Edit, Json, NetworkJson, NodeJson, Settings } from "../types";
+import { argumentOf } from "./definitions";
 import { freeId } from "./graph";
 
 /** Copied blocks as text, so that they can be pasted into another project or another tab. */
@@ -6,6 +7,10 @@ export interface Clip {
   layerloom: "blocks";
   nodes: NodeJson[];
   edges: EdgeJson[];
+  /** Definitions of own blocks among them, and of those these consist of. */
+  blocks?: Record<string, Json>;
+  /** Copied inside an own block: the usual values of its arguments. */
+  usual?: Settings;
 }
 
 export function toClip(network: NetworkJson, ids: readonly string[]): Clip {
@@ -38,7 +43,18 @@ export function readClip(text: string): Clip | null {
       n.position.length === 2 &&
       n.position.every((p) => Number.isFinite(p)),
   );
-  return good && clip.nodes.length > 0 ? (clip as Clip) : null;
+  const plain = (part: unknown): boolean => part === undefined || (typeof part === "object" && part !== null && !Array.isArray(part));
+  return good && plain(clip.blocks) && plain(clip.usual) && clip.nodes.length > 0 ? (clip as Clip) : null;
+}
+
+/** Settings as they can stand where they are pasted: what took an argument that is not there gets its usual value. */
+function settled(settings: Settings, usual: Settings, known: ReadonlySet<string>): Settings {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]) => {
+      const argument = argumentOf(value);
+      return [name, argument === null || known.has(argument) ? value : (usual[argument] ?? null)];
+    }),
+  );
 }
 
 export function pasteEdits(
@@ -46,6 +62,7 @@ export function pasteEdits(
   network: NetworkJson,
   clip: Clip,
   offset: [number, number],
+  known: ReadonlySet<string> = new Set(),
 ): { edits: Edit[]; ids: string[] } {
   const taken = new Set(network.nodes.map((n) => n.id));
   const spots = new Set(network.nodes.map((n) => n.position.join()));
@@ -68,7 +85,7 @@ export function pasteEdits(
         id,
         block: node.block,
         version: node.version ?? 1,
-        settings: node.settings,
+        settings: settled(node.settings, clip.usual ?? {}, known),
         position: [node.position[0] + dx, node.position[1] + dy],
         folded: node.folded ?? true,
         note: node.note ?? "",

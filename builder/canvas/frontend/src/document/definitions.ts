@@ -1,6 +1,7 @@
 /** Edits of the project's own blocks: definitions live in `project.blocks`, and are drawn as networks called "blocks/<name>". */
 import type { DefinitionJson, Edit, Json, NetworkJson, NodeJson, Project, Settings } from "../types";
 import { nameProblem } from "./graph";
+import { sameJson } from "./observable";
 
 /** What stands before the name of a definition where a network is named; the same as in builder/definition.py. */
 export const PLACE = "blocks/";
@@ -253,4 +254,58 @@ export function libraryEdits(project: Project, library: Record<string, { blocks:
     for (const [name, definition] of Object.entries(library[edit.node.block]?.blocks ?? {})) if (!(name in project.blocks)) missing[name] = definition;
   }
   return Object.keys(missing).length ? [{ op: "set_part", part: "blocks", value: { ...project.blocks, ...missing } as Json }] : [];
+}
+
+/** The definition in the project that a block of the library needs another one of, or null: both cannot be had. */
+export function libraryClash(project: Project, library: Record<string, { blocks: Record<string, Json> }>, block: string): string | null {
+  if (block in project.blocks) return null;
+  const needed = Object.entries(library[block]?.blocks ?? {});
+  return needed.find(([name, d]) => name in project.blocks && !sameJson(project.blocks[name] as Json, d))?.[0] ?? null;
+}
+
+/** The definitions these blocks consist of, as far as the project has them. */
+export function definitionsOf(project: Project, names: readonly string[]): Project["blocks"] {
+  const found = new Set<string>();
+  const todo = [...names];
+  for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+    if (found.has(name) || !(name in project.blocks)) continue;
+    found.add(name);
+    todo.push(...(definitionOf(project, name)?.nodes ?? []).map((n) => n.block));
+  }
+  return Object.fromEntries(Object.entries(project.blocks).filter(([name]) => found.has(name)));
+}
+
+// --- ports ----------------------------------------------------------------------------------------
+
+/** The input blocks of a definition with the ports they stand for: one is called as that of any block, several as they are. */
+function portsInside(definition: DefinitionJson | undefined, isInput: (block: string) => boolean): Map<string, string> {
+  const ids = (definition?.nodes ?? []).filter((n) => isInput(n.block)).map((n) => n.id);
+  return new Map(ids.map((id) => [id, ids.length === 1 ? "in" : id]));
+}
+
+/** The project after an edit, where wires at uses follow the inputs of their block: renamed, or gone with them. */
+export function followPorts(before: Project, after: Project, isInput: (block: string) => boolean, renames: ReadonlyMap<string, string>): Project {
+  let project = after;
+  for (const block of Object.keys(after.blocks)) {
+    if (before.blocks[block] === after.blocks[block] || !(block in before.blocks)) continue;
+    const was = portsInside(definitionOf(before, block), isInput);
+    const now = portsInside(definitionOf(after, block), isInput);
+    const moved = new Map([...was].map(([id, port]) => [port, now.get(renames.get(id) ?? id) ?? null]));
+    if ([...moved].every(([port, to]) => port === to)) continue;
+    const follow = <N extends NetworkJson>(network: N): N => {
+      const uses = new Set(network.nodes.filter((n) => n.block === block).map((n) => n.id));
+      if (uses.size === 0) return network;
+      const edges = network.edges.flatMap((e) => {
+        const to = uses.has(e.target) ? moved.get(e.target_port) : e.target_port;
+        return to === null ? [] : [to === undefined || to === e.target_port ? e : { ...e, target_port: to }];
+      });
+      return { ...network, edges };
+    };
+    project = {
+      ...project,
+      networks: Object.fromEntries(Object.entries(project.networks).map(([name, n]) => [name, follow(n)])),
+      blocks: Object.fromEntries(Object.entries(project.blocks).map(([name, raw]) => [name, name !== block && readable(raw) ? follow(readable(raw) as DefinitionJson) : raw])),
+    };
+  }
+  return project;
 }

@@ -1,6 +1,6 @@
 import type { Edit, NetworkJson, NodeJson, Project } from "../types";
 import { applyEdits, EditError } from "./edits";
-import { networkOf } from "./definitions";
+import { followPorts, networkOf } from "./definitions";
 import { Observable } from "./observable";
 
 /** One undoable step: what it was called, and the project before it. */
@@ -62,6 +62,9 @@ export class DocumentStore {
 
   /** Edits that must come before these, so that the project holds all it uses. */
   complete: (edits: readonly Edit[]) => readonly Edit[] = () => [];
+
+  /** Whether data enters through blocks of this kind. */
+  isInput: (block: string) => boolean = () => false;
 
   private lastKey: string | null = null;
   private lastAt = 0;
@@ -155,6 +158,8 @@ export class DocumentStore {
       return false;
     }
     if (project === before.project) return true;
+    const renames = new Map(edits.flatMap((e) => (e.op === "rename_node" ? [[e.id, e.to] as const] : [])));
+    if (project.blocks !== before.project.blocks) project = followPorts(before.project, project, this.isInput, renames);
     const now = this.now();
     const merge =
       key !== undefined && key === this.lastKey && now - this.lastAt < COALESCE_MS && before.undo.length > 0;
@@ -163,7 +168,6 @@ export class DocumentStore {
     const undo = merge
       ? before.undo
       : [...before.undo.slice(-(MAX_STEPS - 1)), { label, project: before.project, nodes: before.selected, network: before.network }];
-    const renames = new Map(edits.flatMap((e) => (e.op === "rename_node" ? [[e.id, e.to] as const] : [])));
     const selected = select ?? successors(before.project, project, before.network, before.selected.map((id) => renames.get(id) ?? id));
     this.state.set({ ...before, project, ...settle(project, before.network, selected), undo, redo: [] });
     return true;
