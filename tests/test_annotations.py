@@ -176,6 +176,7 @@ def test_a_zip_in_voc_s_form_is_reported_stored_and_loaded(tmp_path: Path, monke
     assert report.classes == {"cat": 3, "dog": 4}
     assert (report.pictures, report.most) == (7, 1)
     assert len(report.problems) == 4
+    assert data.find("own_boxes").receive(content) == (report.settings(), report.problems)
     for part in (
         "p1.xml, line 5, object 2 (cat)",
         "'lost.png' is not in the zip",
@@ -185,7 +186,7 @@ def test_a_zip_in_voc_s_form_is_reported_stored_and_loaded(tmp_path: Path, monke
         assert sum(part in problem for problem in report.problems) == 1, part
 
     monkeypatch.setenv("LAYERLOOM_HOME", str(tmp_path))
-    dataset = data.find("own_boxes").from_settings({**report.settings(store(content, tmp_path)), "size": 40})
+    dataset = data.find("own_boxes").from_settings({**report.settings(), "file": store(content, tmp_path), "size": 40})
     splits = data.load(dataset)
     assert {name: len(split["image"]) for name, split in splits.items()} == dataset.size_hint()
     assert sum(len(split["image"]) for split in splits.values()) == 7

@@ -279,3 +279,16 @@ def test_validation_pictures_are_not_moved() -> None:
     batch = box_batch(split, torch.arange(4), dataset.to_settings())
     assert torch.equal(batch["box"], split["box"][:4])
     assert batch["image"].dtype == torch.float32
+
+
+def test_boxes_are_counted_by_class_and_few_pictures_kept() -> None:
+    dataset = data.find("shape_boxes").from_settings({"samples": 200, "height": 16, "width": 24})
+    statistics = data.statistics(dataset)
+    splits = data.load(dataset)
+    assert {name: sum(counts) for name, counts in statistics.counts.items()} == {
+        name: int((split["box_class"] >= 0).sum()) for name, split in splits.items()
+    }
+    assert len(statistics.counts["train"]) == 4
+    samples = data.samples(dataset)
+    assert samples.inputs.shape == (64, 16, 24, 3)
+    assert samples.labels is None

@@ -59,6 +59,8 @@ class Dataset(Declared):
     """How samples are drawn: ``image``, ``points`` (2-D), ``table``, ``sequence``, ``text`` or ``words``."""
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     """Names of the tasks this data suits, the usual one first."""
+    upload: ClassVar[str] = ""
+    """What a person uploads for it, as the label of a field for a zip file; empty for nothing (see `receive`)."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Distributions that the plain functions import besides torch and numpy, as in a requirements file."""
     helpers: ClassVar[tuple[Callable[..., Any], ...]] = ()
@@ -86,6 +88,14 @@ class Dataset(Declared):
     def missing(self) -> str | None:
         """What a person must still give before this data can be loaded, as a sentence; None if nothing."""
         return None
+
+    @classmethod
+    def receive(cls, content: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Settings for an upload, all but `file`, and sentences on whatever is left out or changed.
+
+        Raises DataError with a sentence when it cannot be used.
+        """
+        raise DataError(f"{cls.label} takes no upload.")
 
     @staticmethod
     def load_arrays(settings: dict[str, Any], folder: Path | None, progress: Progress | None = None) -> Splits:

@@ -64,6 +64,7 @@ class OwnBoxes(SizedPictures):
     help = "A zip file of pictures with PASCAL VOC's XML files, or with one COCO JSON file."
     order = 51
     tasks = ("detection",)
+    upload = "Your pictures with boxes: a zip with XML files (VOC) or a JSON file (COCO)"
     requires = ("pillow",)
     helpers = (
         *(usable_box, read_voc, read_coco, annotated_pictures, decode_picture, box_fields, check_memory),
@@ -80,6 +81,11 @@ class OwnBoxes(SizedPictures):
     rotate: float = setting(0.0, min=0, max=0, unit="°", help="pictures with boxes are not turned")
     most: int = setting(30, min=1, max=MAX_BOXES, help="the most boxes of a picture; of more, the largest are kept")
     test: float = setting(0.15, min=0, max=0.4, label="test part", help="part of the samples kept for the final test")
+
+    @classmethod
+    def receive(cls, content: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+        report = inspect_boxes(content)
+        return report.settings(), report.problems
 
     def missing(self) -> str | None:
         if not self.file:
@@ -112,9 +118,9 @@ class BoxReport:
     most: int
     problems: tuple[str, ...]
 
-    def settings(self, file: str) -> dict[str, Any]:
-        """The settings of the data set "own_boxes" for this upload, stored as `file`."""
-        return {"file": file, "classes": list(self.classes), "counts": [self.pictures], "most": self.most}
+    def settings(self) -> dict[str, Any]:
+        """The settings of the data set "own_boxes" for this upload, all but `file`."""
+        return {"classes": list(self.classes), "counts": [self.pictures], "most": self.most}
 
 
 def inspect_boxes(content: bytes, progress: Progress | None = None) -> BoxReport:

@@ -18,6 +18,7 @@ Array = np.ndarray[Any, Any]
 
 KEPT_PER_CLASS = 12
 KEPT_IN_ALL = 2000
+KEPT_PICTURES = 64
 """Samples that stay in memory for the panel of one data set."""
 
 
@@ -108,7 +109,7 @@ def _samples(dataset: Dataset, split: Split) -> Samples:
     name = next(iter(dataset.fields()))
     labels = split.get("label")
     if labels is None or dataset.kind in ("points", "table"):
-        index = torch.arange(min(len(split[name]), KEPT_IN_ALL))
+        index = torch.arange(min(len(split[name]), KEPT_PICTURES if dataset.kind == "image" else KEPT_IN_ALL))
     else:
         per_class = max(1, min(KEPT_PER_CLASS, KEPT_IN_ALL // max(1, len(dataset.class_names()))))
         firsts = [torch.nonzero(labels == value).flatten()[:per_class] for value in torch.unique(labels)]
@@ -134,9 +135,10 @@ def _statistics(dataset: Dataset, splits: Splits) -> Statistics:
     values = dataset.make_batch(train, torch.arange(0, len(train[name]), step)[:4096], dataset.to_settings())[name]
     values = values.to(torch.float64)
     counts: dict[str, tuple[int, ...]] = {}
-    if "label" in fields:
-        classes = fields["label"].size or 0
-        counts = {key: tuple(_count(split["label"], classes)) for key, split in splits.items()}
+    classed = next((key for key, field in fields.items() if field.holds in ("class", "box_classes")), None)
+    if classed is not None:
+        classes = fields[classed].size or 0
+        counts = {key: tuple(_count(split[classed], classes)) for key, split in splits.items()}
     return Statistics(
         sizes={key: len(split[name]) for key, split in splits.items() if name in split},
         counts=counts,
@@ -150,5 +152,5 @@ def _statistics(dataset: Dataset, splits: Splits) -> Statistics:
 
 
 def _count(labels: Tensor, classes: int) -> list[int]:
-    found: list[int] = torch.bincount(labels, minlength=classes).tolist()
+    found: list[int] = torch.bincount(labels[labels >= 0], minlength=classes).tolist()
     return found

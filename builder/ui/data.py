@@ -11,7 +11,7 @@ from blocks.base import SettingError
 from builder import data
 from builder.data import uploads, view
 from builder.data.base import DataError, Dataset
-from builder.ui import forms, state
+from builder.ui import forms, state, upload
 from builder.ui.views import pictures, plots
 
 UPLOADED = "image_folder"
@@ -67,6 +67,8 @@ def _choice() -> Dataset | None:
     st.caption(cls.help)
     if cls.name == UPLOADED:
         _upload()
+    elif cls.upload:
+        upload.field(cls)
 
     def changed(name: str, value: Any) -> None:
         now = state.part("data")

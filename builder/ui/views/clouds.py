@@ -11,7 +11,7 @@ from builder.training.snapshot import Array
 from builder.ui.views import plots
 from builder.ui.views.scene import Scene
 
-HEIGHT = 270
+HEIGHT = 205
 SHOWN = 400
 
 
@@ -46,8 +46,8 @@ def figure(scene: Scene, data: Array, made: Array) -> go.Figure:
         size = int(info["size"])
         values = np.asarray(said).reshape(size, size)
         x, y = (np.linspace(info["low"][i], info["high"][i], size) for i in (0, 1))
-        bound = 0.5 if values.min() >= 0 and values.max() <= 1 else float(np.abs(values).max()) or 1.0
-        middle = 0.5 if bound == 0.5 else 0.0
+        middle = 0.5 if values.min() >= 0 and values.max() <= 1 else 0.0
+        bound = max(0.1, float(np.abs(values - middle).max()))
         scale = [[0, "rgba(140,150,170,0.45)"], [0.5, "rgba(140,150,170,0)"], [1, "rgba(74,104,232,0.6)"]]
         drawn.add_trace(
             go.Heatmap(

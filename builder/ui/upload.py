@@ -1,0 +1,41 @@
+"""The field for what a person uploads for a data set that takes a zip file."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from builder.data import uploads
+from builder.data.base import DataError, Dataset
+from builder.ui import state
+
+SHOWN = 50
+
+
+def field(cls: type[Dataset]) -> None:
+    """Draw it; a file that comes is checked, stored and chosen, and what is left out of it is listed."""
+    key = f"upload.{cls.name}"
+    file = st.file_uploader(cls.upload, type="zip", key=key)
+    if file is None:
+        return
+    if st.session_state.get(f"{key}.taken") != file.file_id:
+        content = file.getvalue()
+        try:
+            with st.spinner("Looking at it …"):
+                settings, problems = cls.receive(content)
+            name = uploads.store(content, state.workspace().folder)
+        except DataError as error:
+            st.error(str(error))
+            return
+        st.session_state[f"{key}.taken"], st.session_state[f"{key}.problems"] = file.file_id, problems
+        chosen = cls.from_settings({**settings, "file": name}).to_settings()
+        state.set_part("Use your upload", "data", {"name": cls.name, "settings": chosen})
+        st.rerun()
+    problems = st.session_state.get(f"{key}.problems", ())
+    if problems:
+        with st.expander(
+            f"{len(problems):,} {'thing' if len(problems) == 1 else 'things'} in it could not be used as they are"
+        ):
+            for problem in problems[:SHOWN]:
+                st.text(problem)
+            if len(problems) > SHOWN:
+                st.caption(f"… and {len(problems) - SHOWN:,} more.")
