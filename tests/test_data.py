@@ -6,6 +6,7 @@ import builtins
 import dis
 import inspect
 import io
+import math
 import os
 import tarfile
 import types
@@ -29,10 +30,11 @@ from builder.data.base import Dataset, split_sizes
 torch.set_num_threads(1)
 
 PRESENT = os.environ.get("LAYERLOOM_DATA")
-ON_DISK = {"mnist", "fashion_mnist"}
+ON_DISK = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "blood_cells": "bccd_voc"}
+"""The folder of LAYERLOOM_DATA that each needs."""
 DOWNLOADED = {"kmnist", "cifar10"}
-UPLOADED = {"image_folder"}
-READY = [name for name in data.names() if name not in ON_DISK | DOWNLOADED | UPLOADED]
+UPLOADED = {"image_folder", "own_boxes"}
+READY = [name for name in data.names() if name not in {*ON_DISK, *DOWNLOADED, *UPLOADED}]
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in READY),
@@ -43,20 +45,23 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("pictures", {"channels": 1, "height": 20, "width": 12, "classes": 40, "samples": 50}),
     ("pictures", {"channels": 5, "height": 8, "width": 8}),
     ("iris", {"normalization": "none", "validation": 0.1}),
-    *((name, {"limit": 600, "size": 32, "colour": "colour"}) for name in sorted(ON_DISK)),
+    *((name, {"limit": 600, "size": 32, "colour": "colour"}) for name in ("fashion_mnist", "mnist")),
+    ("blood_cells", {"size": 40}),
+    ("shape_boxes", {"samples": 40, "height": 24, "width": 40, "colour": "grey", "kinds": ["star"], "test": 0.0}),
 ]
 
 
 def made(name: str, values: dict[str, Any]) -> Dataset:
     """A data set, or a skip where its files are not on this machine."""
-    if name in ON_DISK and not (PRESENT and (Path(PRESENT) / name).is_dir()):
-        pytest.skip(f"LAYERLOOM_DATA names no folder with {name}/")
+    if name in ON_DISK and not (PRESENT and (Path(PRESENT) / ON_DISK[name]).is_dir()):
+        pytest.skip(f"LAYERLOOM_DATA names no folder with {ON_DISK[name]}/")
     return data.find(name).from_settings(values)
 
 
 def alone(function: Callable[..., Any], helpers: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
     """A plain function made anew from its source and its helpers' only, as the exported script has them."""
     space: dict[str, Any] = {"torch": torch, "np": np, "Path": Path, "F": F, "Any": Any, "Callable": Callable}
+    space["math"] = math
     for part in (*helpers, function):
         exec(inspect.getsource(part), space)
     return space[function.__name__]
@@ -85,19 +90,24 @@ def test_what_is_declared_is_what_is_loaded(name: str, values: dict[str, Any]) -
     dataset = made(name, values)
     splits = data.load(dataset)
     settings, fields = dataset.to_settings(), dataset.fields()
-    assert {key: len(split["label"]) for key, split in splits.items()} == dataset.size_hint()
-    assert len(dataset.class_names()) == fields["label"].size
+    first = next(iter(fields))
+    assert {key: len(split[first]) for key, split in splits.items()} == dataset.size_hint()
+    for field in fields.values():
+        assert field.holds not in ("class", "mask", "box_classes") or len(dataset.class_names()) == field.size
     for split in splits.values():
         assert list(split) == list(fields)
-        batch = dataset.make_batch(split, torch.arange(len(split["label"])), settings)
+        batch = dataset.make_batch(split, torch.arange(len(split[first])), settings)
         for key, field in fields.items():
             assert tuple(batch[key].shape[1:]) == field.shape
-            assert len(batch[key]) == len(split["label"])
+            assert len(batch[key]) == len(split[first])
             assert split[key].dim() == batch[key].dim()
             if field.holds == "class":
                 assert batch[key].dtype == torch.int64
                 assert int(batch[key].min()) >= 0
                 assert int(batch[key].max()) < (field.size or 0)
+            elif field.holds == "box_classes":
+                assert batch[key].dtype == torch.int64
+                assert set(batch[key].unique().tolist()) <= set(range(-1, field.size or 0))
             else:
                 assert batch[key].dtype == torch.float32
                 assert batch[key].isfinite().all()
@@ -105,12 +115,19 @@ def test_what_is_declared_is_what_is_loaded(name: str, values: dict[str, Any]) -
     assert all(tensor.dtype == torch.uint8 for tensor in pictures)
 
 
+def turned(cls: type[Dataset]) -> dict[str, Any]:
+    """Settings that move training pictures as far as the data set allows it."""
+    wanted = {"flip": True, "shift": 0.1, "rotate": 10.0}
+    limits = {s.name: s.max for s in cls.settings()}
+    return {
+        name: value for name, value in wanted.items() if name in limits and (limits[name] is None or limits[name] > 0)
+    }
+
+
 @pytest.mark.parametrize(("name", "values"), VARIANTS, ids=lambda value: str(value))
 def test_the_source_alone_gives_the_same(name: str, values: dict[str, Any]) -> None:
     """load_arrays, make_batch and helpers need nothing but what an exported script has."""
-    dataset = made(
-        name, {**values, **({"flip": True, "rotate": 10.0} if "flip" in data.find(name)().to_settings() else {})}
-    )
+    dataset = made(name, {**values, **turned(data.find(name))})
     settings = dataset.to_settings()
     splits = dataset.load_arrays(settings, data.folder())
     again = alone(dataset.load_arrays, dataset.helpers)(settings, data.folder())
@@ -128,7 +145,7 @@ def test_the_source_alone_gives_the_same(name: str, values: dict[str, Any]) -> N
 def test_plain_functions_name_nothing_but_what_an_export_has(name: str) -> None:
     dataset = data.find(name)
     functions = (*dataset.helpers, dataset.load_arrays, dataset.make_batch)
-    allowed = {f.__name__ for f in dataset.helpers} | {"torch", "np", "Path", "F", "Any", "Callable"}
+    allowed = {f.__name__ for f in dataset.helpers} | {"torch", "np", "Path", "F", "Any", "Callable", "math"}
     for function in functions:
         assert inspect.getsource(function).startswith("def ")
         assert not function.__closure__
