@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from builder import templates, validate
+from builder.graph_file import node_to_json
 from builder.training.client import Launcher
 from builder.training.headless import train
 from builder.training.run import new_run_folder
@@ -100,6 +102,27 @@ def test_an_optimizer_keeps_its_rate_when_the_method_changes(space: Workspace) -
     page.selectbox(key="optimizer.network.name").select("SGD").run()
     chosen = document(page).project.optimizer["network"]
     assert (chosen.name, chosen.settings["lr"]) == ("SGD", 0.02)
+
+
+def test_the_next_run_can_begin_with_what_an_earlier_one_has_learned(space: Workspace) -> None:
+    id = trained(space, "mlp")
+    (run,) = space.runs(id)
+    page = visit("Loss & optimizer", project=id)
+    assert page.selectbox(key="weights.source").value == "drawn"
+    page.selectbox(key="weights.source").select(run.id).run()
+    assert any("All 6 tensors of Run 1 fit, matched by name." in c.value for c in page.caption)
+    held = document(page)
+    wider = dataclasses.replace(held.project.networks["network"].nodes[3])
+    assert wider.id == "fc2"
+    edited = dataclasses.replace(wider, block=wider.block.replace(out_features=20))  # type: ignore[union-attr]
+    edits = [{"op": "replace_node", "network": "network", "id": "fc2", "node": node_to_json(edited)}]
+    held.command("Make fc2 narrower", edits)
+    page.run()
+    assert not page.exception
+    assert any(c.value == "Kept: fc1. Drawn anew: fc2, fc3." for c in page.caption)
+    page.selectbox(key="weights.source").select("file").run()
+    assert not page.error
+    assert not page.warning
 
 
 def test_a_damaged_workspace_still_opens_a_page(space: Workspace) -> None:

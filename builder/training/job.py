@@ -103,10 +103,12 @@ def prepare(
     folder: str | os.PathLike[str],
     weights: str | os.PathLike[str] | Run | None = None,
     partial: bool = False,
+    name: str = "",
 ) -> Path:
     """Check everything that needs no data to be read, and write project.json and model.py to a run folder.
 
-    With `weights`, a file or an earlier run, training begins with these; `partial` takes what fits of them.
+    With `weights`, a file (called `name` in sentences) or an earlier run, training begins with these; `partial`
+    takes what fits of them.
 
     Raises ValueError with sentences when the project has errors, lacks data of the user's, needs more
     memory than there is, names a device that is not there, or the weights do not fit; OSError with a sentence when the folder
@@ -132,7 +134,7 @@ def prepare(
     except OSError as error:
         raise OSError(f"The run folder {folder} cannot be written ({error.strerror or error}).") from error
     if weights is not None:
-        tensors, matched = beginning.find(weights, project)
+        tensors, matched = beginning.find(weights, project, name)
         beginning.keep(folder, tensors, matched, partial)
     write(generate(project), folder)
     # The project's file comes last: a folder that has it is a whole one.

@@ -101,39 +101,40 @@ def _listed(names: Iterable[str]) -> str:
 # --- reading -------------------------------------------------------------------------------------
 
 
-def read(path: str | os.PathLike[str]) -> Tensors:
+def read(path: str | os.PathLike[str], name: str = "") -> Tensors:
     """The tensors of a safetensors file, or of a ``.pt`` file that holds nothing but tensors, in their order.
 
     No code of the file is run. Raises WeightsError when it cannot be read so.
     """
     path = Path(path)
+    name = name or path.name
     try:
         length = path.stat().st_size
         with open(path, "rb") as file:
             start = file.read(9)
     except OSError as error:
-        raise WeightsError(f"{path.name} cannot be read ({error.strerror or error}).") from error
+        raise WeightsError(f"{name} cannot be read ({error.strerror or error}).") from error
     if length > machine_memory() // 2:
         raise WeightsError(
-            f"{path.name} has {length / 2**30:.1f} GB, and this machine {machine_memory() / 2**30:.1f} GB of memory; "
+            f"{name} has {length / 2**30:.1f} GB, and this machine {machine_memory() / 2**30:.1f} GB of memory; "
             "it cannot be loaded here."
         )
     if start[8:] == b"{":
         try:
             tensors = load_file(path)
         except (safetensors.SafetensorError, OSError, ValueError) as error:
-            raise WeightsError(f"{path.name} is damaged and cannot be read ({error}).") from error
-        return {name: tensors[name] for name in sorted(tensors, key=_natural)}
+            raise WeightsError(f"{name} is damaged and cannot be read ({error}).") from error
+        return {key: tensors[key] for key in sorted(tensors, key=_natural)}
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile or damaged file ends in whatever the reader stumbles over
         raise WeightsError(
-            f"{path.name} cannot be read without running code of it, or is damaged. Take a safetensors file, or a .pt "
+            f"{name} cannot be read without running code of it, or is damaged. Take a safetensors file, or a .pt "
             "file that holds only a state_dict (torch.save(model.state_dict(), ...))."
         ) from error
     found = _tensors(held)
     if not found:
-        raise WeightsError(f"{path.name} holds no tensors by name; it should be a network's state_dict.")
+        raise WeightsError(f"{name} holds no tensors by name; it should be a network's state_dict.")
     return found
 
 
@@ -288,12 +289,15 @@ def _shape(tensor: Tensor) -> Shape:
 # --- for a run -----------------------------------------------------------------------------------
 
 
-def find(source: str | os.PathLike[str] | Run, project: Project) -> tuple[Tensors, Match]:
-    """The tensors of a file or of an earlier run, and what of them fits the project. Raises WeightsError."""
+def find(source: str | os.PathLike[str] | Run, project: Project, name: str = "") -> tuple[Tensors, Match]:
+    """The tensors of a file or of an earlier run, and what of them fits the project. Raises WeightsError.
+
+    `name` is what a file is called in sentences, its own name unless told.
+    """
     if isinstance(source, Run):
         return match_run(source, project)
-    tensors = read(source)
-    return tensors, match(tensors, project, Path(source).name)
+    tensors = read(source, name)
+    return tensors, match(tensors, project, name or Path(source).name)
 
 
 def keep(folder: Path, tensors: Tensors, found: Match, partial: bool = False) -> None:

@@ -13,7 +13,8 @@ from builder.training import client
 from builder.training.client import StartError
 from builder.training.job import prepare
 from builder.training.run import LIVE, new_run_folder
-from builder.ui import state
+from builder.training.weights import told
+from builder.ui import state, weights
 from builder.ui.session import Action, Document
 from builder.workspace import WorkspaceError
 
@@ -44,11 +45,14 @@ def train() -> None:
         raise StartError("This project is already training. Stop that run first, or wait until it is done.")
     folder = new_run_folder(state.workspace().runs_place(document.project_id))
     try:
-        prepare(document.project, folder)
+        source, partial = weights.chosen()
+        prepare(document.project, folder, source, partial, weights.choice().name)
         state.launcher().start(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # nothing was trained in it
         raise
+    if told(folder):
+        document.tell(told(folder))
     state.choose_run(folder.name)
     state.show("Curves")
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from builder import data, optimizers, schedules, tasks
 from builder.training.settings import TrainingSettings
-from builder.ui import forms, state
+from builder.ui import forms, state, weights
 from builder.ui.views import plots
 
 
@@ -25,6 +25,7 @@ def panel() -> None:
     with middle:
         for slot in state.document().project.optimizer:
             _optimizer(slot)
+        weights.panel()
     with right:
         _training()
         _schedule()
