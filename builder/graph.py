@@ -37,7 +37,8 @@ class Node:
     """A block placed on the canvas.
 
     `id` is the visible name and the Python attribute, unique in its network. `position` is in canvas
-    pixels. `folded` says whether a composite is drawn closed.
+    pixels. `folded` says whether a composite is drawn closed. `rate` is by how much faster than its network
+    it learns: a factor of the learning rate; 0 freezes it.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Node:
     position: tuple[float, float] = (0.0, 0.0)
     folded: bool = True
     note: str = ""
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, order=True)

@@ -13,6 +13,7 @@ from builder.graph import Edge, Graph, Node, UnknownBlock
 
 MAX_NODES = 20_000
 MAX_NAME = 200
+MAX_RATE = 1000.0
 
 Own = Mapping[str, type[Block] | str]
 """The blocks a project has of its own: classes, and for what cannot be used the sentence why."""
@@ -32,7 +33,10 @@ def graph_to_json(graph: Graph) -> dict[str, Any]:
 
 
 def node_to_json(node: Node) -> dict[str, Any]:
-    """One node as JSON; all settings are written, even defaults, because defaults change."""
+    """One node as JSON; all settings are written, even defaults, because defaults change.
+
+    The rate is no setting: a block that learns as its network does has none in the file.
+    """
     if isinstance(node.block, UnknownBlock):
         name, settings = node.block.name, node.block.settings
     else:
@@ -45,6 +49,7 @@ def node_to_json(node: Node) -> dict[str, Any]:
         "position": list(node.position),
         "folded": node.folded,
         "note": node.note,
+        **({} if node.rate == 1.0 else {"rate": node.rate}),
     }
 
 
@@ -83,9 +88,11 @@ def node_from_json(data: Any, where: str = "node", own: Own = NONE) -> Node:
         raise ProjectError(f"{where}.folded is {short(folded)}; it must be true or false.")
     if not isinstance(note, str):
         raise ProjectError(f"{where}.note is {short(note)}; it must be text.")
-    return Node(
-        name_of(node.get("id"), f"{where}.id"), block, (float(position[0]), float(position[1])), folded, note[:10_000]
-    )
+    rate = node.get("rate", 1.0)
+    if not _finite(rate) or not 0 <= rate <= MAX_RATE:
+        raise ProjectError(f"{where}.rate is {short(rate)}; it must be a number from 0 to {MAX_RATE:g}.")
+    place = (float(position[0]), float(position[1]))
+    return Node(name_of(node.get("id"), f"{where}.id"), block, place, folded, note[:10_000], float(rate))
 
 
 def block_from_json(name: str, settings: dict[str, Any], own: Own = NONE) -> Any:

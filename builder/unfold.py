@@ -66,7 +66,9 @@ def unfold(graph: Graph, id: str, shapes: tuple[Shape, ...]) -> Graph:
     nodes: list[Node] = []
     for other in graph.nodes:
         if other.id == id:
-            nodes.extend(Node(names[part.id], part.block, (x + STEP * i, y)) for i, part in enumerate(inner))
+            nodes.extend(
+                Node(names[part.id], part.block, (x + STEP * i, y), rate=node.rate) for i, part in enumerate(inner)
+            )
         elif other.position[0] > x and abs(other.position[1] - y) < ROW:
             moved = (other.position[0] + STEP * (len(inner) - 1), other.position[1])
             nodes.append(dataclasses.replace(other, position=moved))

@@ -326,6 +326,13 @@ def _outputs(
             "Add a layer that has some, such as a fully connected one or a convolution."
         )
         yield Problem(network, outputs[0].id, None, "no-parameters", "error", message)
+    learning = [n.id for n in graph.nodes if n.id in useful and known[n.id].parameters]
+    if learning and not any(graph.node(id).rate for id in learning):
+        message = (
+            f"Every block with parameters is frozen ({', '.join(learning[:3])}{', ...' if len(learning) > 3 else ''}), "
+            f"so nothing can be trained. Give one of them a rate above 0, such as {learning[-1]}."
+        )
+        yield Problem(network, learning[-1], None, "all-frozen", "error", message)
     for node, wanted in zip(outputs, shapes, strict=False):
         shape = known[node.id].shape
         if shape is None:

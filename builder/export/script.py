@@ -108,6 +108,8 @@ def _settings(project: Project, chosen: dict[str, Any]) -> str:
     pieces = [
         _dict("TRAINING", chosen["training"], type(found.training)),
         *_optimizer(project, chosen["optimizer"]),
+        "# Modules that learn at a rate of their own, for each network: a factor of the learning rate; 0 freezes.",
+        _dict("RATES", chosen["rates"], None),
         _dict("LOSS", chosen["loss"], type(found.loss)),
         _dict("TASK", chosen["task"], type(found.task)),
         _dict("DATA", chosen["data"], type(found.dataset)),

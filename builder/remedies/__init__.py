@@ -28,6 +28,7 @@ REMEDIES: dict[str, Callable[[scene.Scene], Iterator[scene.Candidate]]] = {
     "no-output": ends.no_output,
     "output-mismatch": ends.output,
     "no-parameters": ends.output_shape,
+    "all-frozen": parts.thaw,
     "outputs": ends.extra_end,
     "inputs": ends.extra_end,
     "cycle": wires.loop,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from builder import data, edits, optimizers, tasks
+from builder.project import node_to_json
 from builder.remedies.scene import Candidate, Scene, valid
 from builder.training.settings import TrainingSettings
 
@@ -51,6 +53,11 @@ def part(scene: Scene) -> Iterator[Candidate]:
         if name in known.names():
             cls = known.find(name)
             yield f"Use {cls.label}", [edits.set_part(kind, _choice(cls, current.name, current.settings))]
+
+
+def thaw(scene: Scene) -> Iterator[Candidate]:
+    node = dataclasses.replace(scene.node, rate=1.0)
+    yield f"Let {node.id} learn", [scene.edit("replace_node", id=node.id, node=node_to_json(node))]
 
 
 def _choice(cls: Any, name: str, settings: dict[str, Any]) -> dict[str, Any]:

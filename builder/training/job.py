@@ -73,8 +73,9 @@ def task_settings(project: Project) -> dict[str, Any]:
 def settings(project: Project) -> dict[str, Any]:
     """All settings of a training as the loop takes them, JSON throughout.
 
-    "data", "task", "loss", "optimizer" (by slot, with torch's argument names), "training", and "best":
-    which number of the validation decides the weights to keep.
+    "data", "task", "loss", "optimizer" (by slot, with torch's argument names), "rates" (by slot, the modules
+    that learn at a rate of their own), "training", and "best": which number of the validation decides the
+    weights to keep.
     """
     found = parts(project)
     optimizer = {}
@@ -90,8 +91,22 @@ def settings(project: Project) -> dict[str, Any]:
         "data": found.dataset.to_settings(),
         **task_settings(project),
         "optimizer": optimizer,
+        "rates": _rates(project),
         "training": found.training.to_settings(),
         "best": best,
+    }
+
+
+def _rates(project: Project) -> dict[str, dict[str, float]]:
+    """By slot and module: the factors of the blocks that learn faster or slower than their network, 0 if not at all."""
+    chosen = {slot: {n.id: n.rate for n in graph.nodes if n.rate != 1.0} for slot, graph in project.networks.items()}
+    if not any(chosen.values()):
+        return {}
+    modules = generate(project).modules
+    return {
+        slot: {modules[slot][id]: rate for id, rate in rates.items() if id in modules[slot]}
+        for slot, rates in chosen.items()
+        if rates
     }
 
 

@@ -38,8 +38,8 @@ class Loop:
     """Trains networks on data that lies in memory.
 
     `splits` holds tensors of all samples by split ("train", "validation", "test") and field.
-    `settings` has "training", "optimizer" (by slot), "loss", "task", "data" and "best" (which
-    validation number decides the weights to keep). `run` yields a record after each step and each
+    `settings` has "training", "optimizer" (by slot), "rates" (by slot, the modules with a factor of the learning
+    rate; 0 freezes), "loss", "task", "data" and "best" (which validation number decides the weights to keep). `run` yields a record after each step and each
     evaluation; between two records the loop may be saved, and goes on bitwise the same when loaded.
     """
 
@@ -64,6 +64,7 @@ class Loop:
         for network in self.networks.values():
             network.to(memory_format=layout)  # type: ignore[call-overload]
         self.splits = {name: {f: t.to(self.device) for f, t in split.items()} for name, split in splits.items()}
+        self.frozen: list[nn.Module] = []
         self.optimizers = {slot: self._optimizer(slot, settings["optimizer"][slot]) for slot in networks}
         self.rates = {slot: optimizer.param_groups[0]["lr"] for slot, optimizer in self.optimizers.items()}
 
@@ -92,8 +93,23 @@ class Loop:
         kind = getattr(torch.optim, arguments.pop("name"))
         if "fused" in inspect.signature(kind).parameters and self.device.type in ("cpu", "cuda"):
             arguments["fused"] = True  # one kernel for all parameters
-        optimizer: torch.optim.Optimizer = kind(self.networks[slot].parameters(), **arguments)
+        optimizer: torch.optim.Optimizer = kind(self._groups(slot), **arguments)
         return optimizer
+
+    def _groups(self, slot: str) -> list[dict[str, Any]]:
+        """The network's parameters by the factor of their rate; frozen modules are left out and told so."""
+        factors: dict[Tensor, float] = {}
+        for path, factor in self.settings.get("rates", {}).get(slot, {}).items():
+            module = self.networks[slot].get_submodule(path)
+            if factor == 0:
+                module.requires_grad_(False)
+                self.frozen.append(module)
+            factors |= dict.fromkeys(module.parameters(), factor)
+        groups: dict[float, list[Tensor]] = {}
+        for parameter in self.networks[slot].parameters():
+            if parameter.requires_grad:
+                groups.setdefault(factors.get(parameter, 1.0), []).append(parameter)
+        return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
 
     def _shuffle(self) -> None:
         self.order_state = self.order.get_state()
@@ -131,7 +147,7 @@ class Loop:
         factor = learning_rate_factor(self.step, self.total_steps, self.training)
         for slot, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
-                group["lr"] = self.rates[slot] * factor
+                group["lr"] = self.rates[slot] * factor * group["factor"]
         start = self.position * self.batch_size
         batch = self._batch("train", self.permutation[start : start + self.batch_size], self.augmentation)
         with self._autocast():
@@ -166,6 +182,8 @@ class Loop:
     def _mode(self, training: bool) -> None:
         for network in self.networks.values():
             network.train(training)
+        for module in self.frozen:
+            module.eval()  # the statistics of a frozen normalization stay, too
 
     # --- evaluation ------------------------------------------------------------------------
 

@@ -384,6 +384,15 @@ export function setNote(id: string, note: string): void {
   if (node) doc.edit(`note on ${id}`, [{ op: "replace_node", network: doc.networkName, id, node: { ...node, note } }], { key: `note:${id}` });
 }
 
+/** How fast a block learns, as a factor of the learning rate; 0 freezes it. */
+export function setRate(id: string, rate: number): void {
+  const node = doc.node(id);
+  if (!node || (node.rate ?? 1) === rate) return;
+  const { rate: _, ...plain } = node;
+  const label = rate === 0 ? `freeze ${id}` : `set the rate of ${id}`;
+  doc.edit(label, [{ op: "replace_node", network: doc.networkName, id, node: rate === 1 ? plain : { ...plain, rate } }]);
+}
+
 export function setSetting(id: string, setting: string, value: NodeJson["settings"][string]): void {
   const node = doc.node(id);
   if (!node) return;

@@ -11,6 +11,8 @@ export interface NodeJson {
   position: [number, number];
   folded: boolean;
   note: string;
+  /** How fast it learns: a factor of the learning rate, 0 if frozen; 1 where there is none. */
+  rate?: number;
 }
 
 export interface EdgeJson {

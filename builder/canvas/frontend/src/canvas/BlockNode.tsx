@@ -64,10 +64,21 @@ const Face = memo(function Face({ data, block, annotation, state }: FaceProps): 
           <Icon name="note" size={12} />
         </span>
       )}
+      {node.rate !== undefined && node.rate !== 1 && look !== "group" && <Rate rate={node.rate} />}
       <Ports ids={ports} node={node.id} h={h} gives={block?.kind !== "output"} />
     </>
   );
 });
+
+/** That a block learns slower or faster than the others, or not at all. */
+function Rate({ rate }: { rate: number }): ReactElement {
+  const text = rate === 0 ? "Frozen: training leaves its weights as they are" : `Learns at ${rate} times the learning rate`;
+  return (
+    <span className="rate-mark" title={text} aria-label={text} data-testid="rate-mark">
+      {rate === 0 ? <Icon name="lock" size={11} /> : `×${rate}`}
+    </span>
+  );
+}
 
 interface PortsProps {
   ids: string[];

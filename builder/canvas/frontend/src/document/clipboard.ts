@@ -89,6 +89,7 @@ export function pasteEdits(
         position: [node.position[0] + dx, node.position[1] + dy],
         folded: node.folded ?? true,
         note: node.note ?? "",
+        ...(node.rate === undefined ? {} : { rate: node.rate }),
       },
     });
   }

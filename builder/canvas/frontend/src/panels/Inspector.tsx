@@ -2,17 +2,23 @@ import { type ReactElement, useEffect, useState } from "react";
 import { app, OWN } from "../app";
 import { openUse, startMaking } from "../ownBlocks";
 import { blockOf, networkOf } from "../document/definitions";
-import { deleteSelected, duplicateSelected, fold, rename, setNote, setSetting, viewport } from "../commands";
+import { deleteSelected, duplicateSelected, fold, rename, setNote, setRate, setSetting, viewport } from "../commands";
 import { FixButton } from "../canvas/Bubble";
 import { count, shapeText } from "../canvas/format";
 import { nameProblem } from "../document/graph";
 import { isActive, useAnnotation, useBlock, useCatalogue, useDocument, useHost, useLive, useReadOnly, useSelectedNode } from "../hooks";
 import { Icon } from "../Icon";
-import type { NodeJson } from "../types";
+import type { NodeJson, SettingJson } from "../types";
 import { DefinitionPanel } from "./DefinitionPanel";
 import { Exposable } from "./Exposable";
 import { SettingField } from "./SettingField";
 import { Summary } from "./Summary";
+
+/** No setting of the block itself, but of every block that learns. */
+const RATE: SettingJson = {
+  name: "rate", label: "learning rate ×", kind: "float", default: 1, optional: false, min: 0, max: 1000, choices: null, unit: "",
+  help: "How fast this block learns, as a factor of the learning rate. 0 freezes it: a trained body under a new head, say.",
+};
 
 export function Inspector(): ReactElement {
   const node = useSelectedNode();
@@ -72,6 +78,12 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
               <SettingField key={spec.name} spec={spec} value={node.settings[spec.name] ?? (spec.name in node.settings ? null : spec.default)} disabled={readOnly} onChange={(value) => setSetting(node.id, spec.name, value)} />
             ),
           )}
+        </section>
+      )}
+      {(annotation?.parameters ?? 0) > 0 && !network.startsWith("blocks/") && (
+        <section className="group-of-settings">
+          <SettingField spec={RATE} value={node.rate ?? 1} disabled={readOnly} onChange={(value) => setRate(node.id, value as number)} />
+          {node.rate === 0 && <p className="aside" data-testid="frozen"><Icon name="lock" size={13} /> Frozen: training leaves its weights as they are</p>}
         </section>
       )}
       <section className="facts">
