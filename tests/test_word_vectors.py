@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 from torch import Tensor, nn
 
@@ -14,9 +17,11 @@ from blocks import modules
 from builder import data, templates
 from builder.data.small_world import ENGLISH, RUSSIAN, world_questions, world_sentences, world_words
 from builder.data.words import keep_chances, word_windows
+from builder.export import vectors as export_vectors
 from builder.tasks import word_vectors as task
 from builder.tasks.word_vectors import HierarchicalSoftmax, NegativeSampling, Softmax, WordVectors
 from builder.training import evaluate
+from builder.ui.views.word_arithmetic import terms
 
 torch.set_num_threads(1)
 
@@ -306,3 +311,34 @@ def test_initial_losses_of_the_declarations() -> None:
     assert WordVectors().initial_loss(dataset, Softmax()) == math.log(377)
     assert WordVectors().initial_loss(dataset, NegativeSampling(negatives=2)) == 3 * math.log(2)
     assert WordVectors().initial_loss(dataset, HierarchicalSoftmax()) is None
+
+
+# --- formats and views -----------------------------------------------------------------------------
+
+
+def test_vectors_are_written_as_word2vec_reads_them() -> None:
+    words, vectors = ("New York", "король"), np.array([[0.1, -2.5e-9], [1 / 3, 4.0]], np.float32)
+    text = export_vectors.word2vec_text(words, vectors)
+    first, *lines = text.splitlines()
+    assert first == "2 2"
+    assert [line.split(" ")[0] for line in lines] == ["New_York", "король"]
+    read = np.array([[float(x) for x in line.split(" ")[1:]] for line in lines], np.float32)
+    assert np.array_equal(read, vectors)
+    content = export_vectors.safetensors_bytes(words, vectors)
+    assert np.array_equal(safetensors.numpy.load(content)["vectors"], vectors)
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    assert json.loads(header["__metadata__"]["words"]) == list(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "plus", "minus"),
+    [
+        ("king − man + woman", ["king", "woman"], ["man"]),
+        (" Москва - Россия+США ", ["Москва", "США"], ["Россия"]),
+        ("well-known", ["well-known"], []),
+        ("− man + king", ["king"], ["man"]),
+        ("", [], []),
+    ],
+)
+def test_a_line_of_words_is_read(text: str, plus: list[str], minus: list[str]) -> None:
+    assert terms(text) == (plus, minus)

@@ -361,7 +361,10 @@ class SmallWorld(WordCorpus):
     label = "A small world, in English"
     help = "Thousands of made sentences about people, cities and things; king − man + woman is queen in it."
     order = 60
-    helpers = (keep_chances, word_windows, sentence_windows, world_rows, world_words, world_questions)
+    helpers = (
+        *(keep_chances, word_windows, sentence_windows),
+        *(world_rows, world_words, world_questions, world_sentences, world_splits),
+    )
     load_arrays = staticmethod(load_small_world)
     russian: ClassVar[bool] = False
 

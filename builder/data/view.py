@@ -19,6 +19,8 @@ Array = np.ndarray[Any, Any]
 KEPT_PER_CLASS = 12
 KEPT_IN_ALL = 2000
 KEPT_PICTURES = 64
+KEPT_TEXTS = 400
+FREQUENT = 20
 """Samples that stay in memory for the panel of one data set."""
 
 
@@ -34,6 +36,8 @@ class Samples:
     inputs: Array
     labels: Array | None
     class_names: tuple[str, ...]
+    texts: tuple[str, ...] = ()
+    """The samples written out, for data that is text."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Statistics:
     `sizes` has the samples per split, `counts` per split the samples of each class, `shapes` the shape
     of each field of one sample as the network sees it. `minimum`, `maximum`, `mean` and `std` are of
     the training inputs as the network gets them (normalised, not augmented), over at most 4096 samples.
-    `size_in_memory` is in bytes.
+    `size_in_memory` is in bytes. `frequent` are the most frequent tokens of the training samples with their
+    counts, for data that is text.
     """
 
     sizes: dict[str, int]
@@ -54,6 +59,7 @@ class Statistics:
     mean: float
     std: float
     size_in_memory: int
+    frequent: tuple[tuple[str, int], ...] = ()
 
 
 def samples(dataset: Dataset, per_class: int = 8, progress: Progress | None = None) -> Samples:
@@ -71,7 +77,8 @@ def samples(dataset: Dataset, per_class: int = 8, progress: Progress | None = No
         seen[label] = seen.get(label, 0) + 1
         if seen[label] <= per_class:
             chosen.append(position)
-    return Samples(found.kind, found.inputs[chosen], found.labels[chosen], found.class_names)
+    texts = tuple(found.texts[i] for i in chosen) if found.texts else ()
+    return Samples(found.kind, found.inputs[chosen], found.labels[chosen], found.class_names, texts)
 
 
 def statistics(dataset: Dataset, progress: Progress | None = None) -> Statistics:
@@ -115,6 +122,7 @@ def _samples(dataset: Dataset, split: Split) -> Samples:
         firsts = [torch.nonzero(labels == value).flatten()[:per_class] for value in torch.unique(labels)]
         index = torch.cat(firsts)[:KEPT_IN_ALL]
     inputs = split[name][index]
+    written = [dataset.sample_text({f: t[i] for f, t in split.items()}) for i in index[:KEPT_TEXTS].tolist()]
     if inputs.dtype == torch.uint8:
         inputs = inputs.unsqueeze(-1) if inputs.dim() == 3 else inputs.permute(0, 2, 3, 1)
         if inputs.shape[-1] not in (1, 3):
@@ -124,6 +132,18 @@ def _samples(dataset: Dataset, split: Split) -> Samples:
         np.ascontiguousarray(inputs.numpy()),
         None if labels is None else labels[index].numpy(),
         dataset.class_names(),
+        tuple(text for text in written if text is not None),
+    )
+
+
+def _frequent(dataset: Dataset, tokens: Tensor) -> tuple[tuple[str, int], ...]:
+    counts = torch.bincount(tokens.flatten().long().clamp(min=0))
+    best = counts.topk(min(FREQUENT, len(counts)))
+    names = dataset.token_names()
+    return tuple(
+        (names[i] if i < len(names) else str(i), count)
+        for i, count in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        if count
     )
 
 
@@ -148,6 +168,7 @@ def _statistics(dataset: Dataset, splits: Splits) -> Statistics:
         mean=float(values.mean()),
         std=float(values.std()),
         size_in_memory=sum(t.numel() * t.element_size() for split in splits.values() for t in split.values()),
+        frequent=_frequent(dataset, train[name]) if fields[name].holds == "tokens" else (),
     )
 
 

@@ -58,6 +58,8 @@ class Look:
     arrays: Mapping[str, str] = field(default_factory=dict)
     help: str = ""
     data: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    """Names of the losses it is for; empty for all."""
     width: float = 1.0
 
 

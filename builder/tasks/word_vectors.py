@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import builder.data
 from blocks.base import Shape, setting
 from builder.data.base import Dataset, Field, Splits
-from builder.tasks.base import Loss, Metric, Task
+from builder.tasks.base import Look, Loss, Metric, Task
 
 # --- plain functions, copied into exported scripts -----------------------------------------------
 
@@ -246,6 +246,24 @@ class WordVectors(Task):
     )
     best_by_loss = True
     live = 1
+    looks = (
+        Look(
+            "word_map",
+            "Map of the words",
+            {"vectors": "sample/vectors", "shown": "sample/shown"},
+            help="The vectors of the words in the plane of their largest variance.",
+            width=1.5,
+        ),
+        Look("word_arithmetic", "Calculate with words", width=1.1),
+        Look(
+            "word_tree",
+            "Way to a word",
+            losses=("hierarchical_softmax",),
+            help="The chance of a word is the product of the turns on the way from the root of the Huffman tree.",
+            width=1.2,
+        ),
+    )
+
     prepare = staticmethod(prepare)
     train_step = staticmethod(train_step)
     evaluate = staticmethod(evaluate)

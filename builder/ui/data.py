@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import plotly.graph_objects as go
@@ -38,13 +40,22 @@ def panel() -> None:
         told = ", ".join(
             f"{name} {'×'.join(map(str, shape)) or 'one number'}" for name, shape in statistics.shapes.items()
         )
-        st.caption(
-            f"Shapes: {told}. Values {statistics.minimum:.3g} to {statistics.maximum:.3g}, mean {statistics.mean:.3f}, "
-            f"standard deviation {statistics.std:.3f}; {statistics.size_in_memory / 1e6:.1f} MB in memory."
+        values = (
+            f"Values {statistics.minimum:.3g} to {statistics.maximum:.3g}, mean {statistics.mean:.3f}, "
+            f"standard deviation {statistics.std:.3f}"
         )
+        if statistics.frequent:
+            values = f"{next(iter(dataset.fields().values())).size or 0:,} different tokens"
+        st.caption(f"Shapes: {told}. {values}; {statistics.size_in_memory / 1e6:.1f} MB in memory.")
     with right:
-        st.markdown("##### Samples per class")
-        st.plotly_chart(_counts(statistics, samples.class_names), key="class_counts", config=plots.CONFIG)
+        if statistics.counts:
+            st.markdown("##### Samples per class")
+            st.plotly_chart(_counts(statistics, samples.class_names), key="class_counts", config=plots.CONFIG)
+        elif statistics.frequent:
+            st.markdown("##### Most frequent")
+            st.plotly_chart(_frequent(statistics), key="token_counts", config=plots.CONFIG)
+        else:
+            st.markdown("##### Samples")
         st.html(f"<style>{_KEY}</style><div class='key'>{_key(statistics)}</div>")
 
 
@@ -139,6 +150,9 @@ def _samples(samples: view.Samples) -> None:
         st.plotly_chart(
             plots.points(samples.inputs, samples.labels, names, 250), key="sample_points", config=plots.CONFIG
         )
+    elif samples.texts:
+        cells = "".join(f"<li>{_written(samples, i)}</li>" for i in _mixed(samples)[:_SHOWN] if i < len(samples.texts))
+        st.html(f"<style>{_TEXTS}</style><ul class='texts'>{cells}</ul>")
     elif samples.inputs.ndim == 4:
         cells = "".join(
             f"<figure><img src='{pictures.url(samples.inputs[i])}' alt=''/><figcaption>{_caption(samples, i)}</figcaption></figure>"
@@ -171,6 +185,17 @@ def _mixed(samples: view.Samples) -> list[int]:
     return [i for _, i in sorted(turns)]
 
 
+def _written(samples: view.Samples, i: int) -> str:
+    text = html.escape(samples.texts[i].replace("\n", " ⏎ "))
+    text = re.sub(r"\[([^\[\]]+)\]", r"<b>\1</b>", text)
+    label = _caption(samples, i)
+    return f"{text} <small>{label}</small>" if label else text
+
+
+_TEXTS = """
+.texts { columns: 2; column-gap: 28px; margin: 0; padding: 0; list-style: none; font-size: 13px; max-height: 250px; overflow: auto; }
+.texts li { break-inside: avoid; padding: 2px 0; margin: 0; line-height: 1.35; } .texts small { opacity: .65; }
+"""
 _SHOWN = 60
 # Two rows whatever the width; what does not fit into them has no height.
 _GRID = """
@@ -195,6 +220,14 @@ def _key(statistics: view.Statistics) -> str:
         f"<span><i style='background: {_COLOURS.get(split, plots.TEAL)}'></i>{split} {count:,}</span>"
         for split, count in statistics.sizes.items()
     )
+
+
+def _frequent(statistics: view.Statistics) -> go.Figure:
+    words = [word if word.strip() else repr(word).strip("'").replace(" ", "␣") for word, _ in statistics.frequent]
+    figure = go.Figure(go.Bar(x=words, y=[count for _, count in statistics.frequent], marker_color=plots.BLUE))
+    plots.layout(figure, 170)
+    figure.update_xaxes(type="category", tickangle=-60)
+    return figure
 
 
 def _counts(statistics: view.Statistics, names: tuple[str, ...]) -> go.Figure:

@@ -29,7 +29,12 @@ def panel() -> None:
         st.error("The data set or the task of this run is not known to this version.")
         return
     dataset, task = found
-    looks = [look for look in task.looks if not look.data or dataset.kind in look.data]
+    loss = run.project_json()["loss"]["name"]
+    looks = [
+        look
+        for look in task.looks
+        if (not look.data or dataset.kind in look.data) and (not look.losses or loss in look.losses)
+    ]
     if not looks:
         st.info(f"{task.label} shows its results as curves.")
         return

@@ -92,9 +92,13 @@ class Scene:
         """The split that the results are of."""
         return "validation" if self.results is None else str(self.results.info.get("split", "validation"))
 
+    def splits(self) -> Splits:
+        """All that the data set loads. Raises DataError, ValueError or OSError."""
+        return _splits(self.dataset.name, json.dumps(self.dataset.to_settings(), sort_keys=True))
+
     def samples(self) -> Split:
         """All samples of that split, in the order of the results. Raises DataError, ValueError or OSError."""
-        splits = _splits(self.dataset.name, json.dumps(self.dataset.to_settings(), sort_keys=True))
+        splits = self.splits()
         return splits.get(self.split_name) or splits.get("validation") or next(iter(splits.values()))
 
     def batch(self, index: list[int]) -> dict[str, Any]:
