@@ -193,7 +193,7 @@ def _written(samples: view.Samples, i: int) -> str:
 
 
 _TEXTS = """
-.texts { columns: 2; column-gap: 28px; margin: 0; padding: 0; list-style: none; font-size: 13px; max-height: 250px; overflow: auto; }
+.texts { columns: 2; column-gap: 28px; margin: 0; padding: 0 !important; list-style: none; font-size: 13px; max-height: 250px; overflow: auto; }
 .texts li { break-inside: avoid; padding: 2px 0; margin: 0; line-height: 1.35; } .texts small { opacity: .65; }
 """
 _SHOWN = 60

@@ -70,7 +70,7 @@ def _example(scene: Scene, names: tuple[str, ...]) -> str:
     if table is None or not len(table["question"]):
         return names[0] if names else ""
     a, b, c, _ = (names[int(number)] for number in table["question"][0])
-    return f"{b} − {a} + {c}"
+    return f"{c} − {a} + {b}"
 
 
 def _kept_distances(scene: Scene) -> None:

@@ -111,7 +111,7 @@ def _figure(points: Array, words: list[str], members: Array, pairs: list[tuple[i
     plots.layout(figure, 340)
     figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
     figure.update_xaxes(showticklabels=False, ticks="")
-    figure.update_yaxes(showticklabels=False)
+    figure.update_yaxes(showticklabels=False, showgrid=False)
     return figure
 
 

@@ -1,0 +1,77 @@
+"""Word vectors in a browser: trained, the map, arithmetic and the tree looked at, a setting changed, exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.browser.app_harness import Server
+from tests.browser.looking import Look
+from tests.browser.starter import project_of, train_to_the_end
+
+pytestmark = pytest.mark.browser
+
+
+def map_of(page: Any) -> str:
+    """Where the words of the map lie, as the picture's text."""
+    found: str = page.locator(".js-plotly-plot .scatterlayer").first.inner_html()
+    return found
+
+
+def test_kings_and_queens(server: Server, chrome: Any) -> None:
+    with Look(chrome, project_of(server, "skipgram", epochs=400), "words-") as look:
+        page = look.page
+        page.get_by_text("Most frequent").wait_for()
+        look.shot("1-data", 1500)
+        page.locator("[data-testid=train]:enabled").click()
+        page.get_by_test_id("pause").wait_for()
+        look.tab("Results")
+        page.locator(".js-plotly-plot .textpoint").first.wait_for()
+        before = map_of(page)
+        page.wait_for_function(
+            "before => document.querySelector('.js-plotly-plot .scatterlayer').innerHTML != before", arg=before
+        )
+        page.locator(".near").wait_for()
+        look.shot("2-training")
+        page.get_by_test_id("stop").click()
+        page.get_by_test_id("train").wait_for()
+        page.locator(".near .first", has_text="queen").wait_for()
+        look.shot("3-results", 2000)
+        field = page.get_by_label("Words with + and − between them")
+        field.fill("Paris")
+        field.press("Enter")
+        page.locator(".near div", has_text="Seine").wait_for()
+        field.fill("Atlantis")
+        field.press("Enter")
+        page.get_by_text("'Atlantis' is not among the 377 words").wait_for()
+        look.shot("4-unknown")
+        look.tab("Curves")
+        page.get_by_test_id("curve-analogies").wait_for()
+        look.shot("5-curves")
+        look.tab("Loss & optimizer")
+        page.get_by_text("Hierarchical softmax").click()
+        page.get_by_text("Hierarchical softmax needs 376").first.wait_for()
+        look.shot("6-tree-needs-one-output-less", 1500)
+        page.get_by_test_id("undo").click()
+        look.tab("Export")
+        page.get_by_role("button", name="Code, notebook and weights").wait_for()
+
+
+def test_the_way_in_the_tree_in_the_dark(server: Server, chrome: Any) -> None:
+    with Look(chrome, project_of(server, "skipgram_hierarchical", epochs=4), "tree-", dark=True) as look:
+        page = look.page
+        train_to_the_end(page, server)
+        look.tab("Results")
+        page.locator(".way .leaf").wait_for()
+        page.locator(".js-plotly-plot .textpoint").first.wait_for()
+        look.shot("1-results", 2500)
+
+
+def test_collisions_are_named(server: Server, chrome: Any) -> None:
+    with Look(chrome, project_of(server, "skipgram_hashed", epochs=2), "hashed-") as look:
+        page = look.page
+        train_to_the_end(page, server)
+        look.tab("Results")
+        page.get_by_text("share their vector with another").wait_for()
+        look.shot("1-results", 2500)
