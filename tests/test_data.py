@@ -30,7 +30,10 @@ from builder.data.base import Dataset, split_sizes
 torch.set_num_threads(1)
 
 PRESENT = os.environ.get("LAYERLOOM_DATA")
-ON_DISK = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "blood_cells": "bccd_voc"}
+ON_DISK = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "blood_cells": "bccd_voc"} | {
+    "shakespeare": "tinyshakespeare",
+    "war_and_peace": "russian_classics",
+}
 """The folder of LAYERLOOM_DATA that each needs."""
 DOWNLOADED = {"kmnist", "cifar10"}
 UPLOADED = {"image_folder", "own_boxes"}
@@ -47,6 +50,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("iris", {"normalization": "none", "validation": 0.1}),
     *((name, {"limit": 600, "size": 32, "colour": "colour"}) for name in ("fashion_mnist", "mnist")),
     ("blood_cells", {"size": 40}),
+    ("small_world_text", {"language": "Russian", "length": 30}),
+    ("shakespeare", {"length": 100}),
+    ("war_and_peace", {}),
     ("shape_boxes", {"samples": 40, "height": 24, "width": 40, "colour": "grey", "kinds": ["star"], "test": 0.0}),
 ]
 

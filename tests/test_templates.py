@@ -49,6 +49,8 @@ PARAMETERS: dict[str, int | dict[str, int]] = {
     "skipgram": 2 * 377 * 64,
     "skipgram_hierarchical": (371 + 370) * 64,
     "skipgram_hashed": (192 + 377) * 64,
+    # 48 letters as 32 numbers; four gates of 128; back to the letters.
+    "char_lstm": 48 * 32 + 4 * (128 * 32 + 128 * 128 + 2 * 128) + 129 * 48,
 }
 """Of the only network, or of each by its name.
 

@@ -46,7 +46,7 @@ def draw(scene: Scene) -> None:
         st.caption("Written anew whenever better weights are saved.")
 
 
-@st.cache_data(max_entries=32, show_spinner=False, hash_funcs={"builder.data.base.Dataset": repr})
+@st.cache_data(max_entries=32, show_spinner=False)
 def _written(folder: str, stamp: int, _dataset: object, question: dict[str, object]) -> str:
     """`stamp` tells newer weights apart."""
     names = _dataset.token_names()  # type: ignore[attr-defined]
