@@ -20,7 +20,7 @@ from builder.canvas.catalogue import block_json
 from builder.graph import Graph, UnknownBlock
 from builder.graph_file import Own
 from builder.library import Library
-from builder.own import vocabulary
+from builder.own import OwnBlock, vocabulary
 from builder.problems import Edit
 from builder.project import Project, ProjectError, from_json, to_json
 from builder.shapes import Inner, leaves, size
@@ -288,8 +288,13 @@ def annotate(project: Project, report: Report, rev: int) -> Json:
 
 
 def own_json(own: Own) -> Json:
-    """The blocks of one's own that can be used, as those of the catalogue are told."""
-    return {name: block_json(cls) for name, cls in own.items() if isinstance(cls, type)}
+    """The blocks of one's own, as those of the catalogue are told; one that cannot be used says why it is `broken`."""
+    return {
+        name: {**block_json(OwnBlock), "label": name, "inputs": [], "broken": cls}
+        if isinstance(cls, str)
+        else block_json(cls)
+        for name, cls in own.items()
+    }
 
 
 def _node(block: Block | UnknownBlock, report: NodeReport) -> Json:

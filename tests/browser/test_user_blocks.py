@@ -188,6 +188,34 @@ def test_renamed_kept_for_all_projects_and_refused(chrome: Any, server: Server) 
         page.get_by_test_id("family-library").wait_for(state="detached")
 
 
+def test_a_block_broken_inside_is_mended_where_its_problem_is(chrome: Any, server: Server) -> None:
+    with Look(chrome, server.url, "own-broken-") as look:
+        page = look.page
+        total(page, 61_706)
+        choose(page, "conv1", "relu1")
+        page.keyboard.press("b")
+        page.get_by_test_id("new-block-name").fill("Step")
+        page.keyboard.press("Enter")
+        page.get_by_test_id("node-step1").wait_for()
+        page.keyboard.press("e")
+        page.get_by_test_id("node-conv1").click()
+        page.get_by_test_id("unwire-in").click()
+        page.locator("[data-testid=node-conv1][data-state=error]").wait_for()
+        page.get_by_test_id("trail-0").click()
+        page.locator("[data-testid=node-step1][data-state=error]").wait_for()
+        assert page.get_by_test_id("palette-item-Step").is_disabled()
+        look.shot("outside")
+        page.get_by_test_id("problems").click()
+        page.get_by_test_id("problem-list").get_by_text("Step › conv1").click()
+        page.get_by_test_id("trail").wait_for()
+        look.shot("inside")
+        page.keyboard.press("Escape")
+        drag(page, centre(page.get_by_test_id("port-x-out")), centre(page.get_by_test_id("port-conv1-in")))
+        page.locator("[data-testid=node-conv1][data-state=ok]").wait_for()
+        page.get_by_test_id("trail-0").click()
+        total(page, 61_706)
+
+
 def test_resnet18_opens_folded_and_one_residual_block_is_opened_changed_and_closed(chrome: Any, server: Server) -> None:
     with Look(chrome, server.url, "resnet18-") as look:
         page = look.page

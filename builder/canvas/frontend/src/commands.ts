@@ -106,11 +106,13 @@ export function addBlock(name: string, where?: [number, number], from?: string |
 /** Whether a block cannot stand here, which is said. */
 function refusedHere(name: string): boolean {
   const opened = blockOf(doc.networkName);
+  const broken = app.catalogue.get().blocks[name]?.broken;
+  if (broken !== undefined) app.toast(broken, { kind: "error" });
   const clash = libraryClash(doc.project, app.host.get().library, name);
   if (clash !== null) app.toast(`Your library's ${name} needs another ${clash} than this project has. Rename the project's ${clash} first.`, { kind: "error" });
   const itself = opened !== null && name in doc.project.blocks && contains(doc.project, name, opened);
   if (itself) app.toast(name === opened ? `${name} cannot hold itself.` : `${name} holds ${opened}, so ${opened} cannot hold it.`, { kind: "error" });
-  return itself || clash !== null;
+  return itself || clash !== null || broken !== undefined;
 }
 
 /** Move what stands in the same row right of a block, so that another fits in. */

@@ -1,6 +1,6 @@
 /** The keyboard. Keys are heard on the document, because after Delete the focus lies on the body. */
 import { app } from "./app";
-import { leave, openedBlock, openUse, startMaking } from "./ownBlocks";
+import { isOwn, leave, openedBlock, openUse, startMaking } from "./ownBlocks";
 import { copySelected, deleteSelected, duplicateSelected, fold, nudge, paste, selectAll, tidy, viewport } from "./commands";
 
 const typing = (target: EventTarget | undefined): boolean =>
@@ -162,7 +162,7 @@ function handle(e: KeyboardEvent, root: HTMLElement, hadSelection = false): bool
       return true;
     case "e": {
       const node = one ? doc.node(one) : undefined;
-      if (!node || !(node.block in doc.project.blocks)) return false;
+      if (!node || !isOwn(node.block)) return false;
       openUse(node.id);
       return true;
     }

@@ -1,5 +1,5 @@
 /** What a person can do with blocks of their own: make, open, edit, rename, delete and keep them. */
-import { app } from "./app";
+import { app, OWN } from "./app";
 import { blockOf, deleteBlockEdits, networkOf, PLACE, renameBlockEdits, selectionProblem, type Use, usesOf } from "./document/definitions";
 import type { Edit, Project } from "./types";
 
@@ -25,10 +25,13 @@ const show = (network: string, nodes: string[], trail: Use[]): void => {
   doc.select(nodes, network);
 };
 
+/** Whether blocks of this name are the project's own; a definition never takes the place of a block Layerloom has. */
+export const isOwn = (block: string): boolean => block in doc.project.blocks && (app.catalogue.get().blocks[block]?.category ?? OWN) === OWN;
+
 /** Open the block that this node is a use of: what is changed there changes all its uses. */
 export function openUse(id: string): void {
   const node = doc.node(id);
-  if (!node || !(node.block in doc.project.blocks)) return;
+  if (!node || !isOwn(node.block)) return;
   const trail = trailOf(doc.project, doc.networkName, app.ui.get().trail);
   show(PLACE + node.block, [], [...trail, { network: doc.networkName, id }]);
 }

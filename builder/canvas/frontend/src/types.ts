@@ -96,6 +96,8 @@ export interface BlockJson {
   inputs: PortJson[];
   settings: SettingJson[];
   kind: "leaf" | "composite" | "input" | "output";
+  /** Why an own block cannot be used until it is mended. */
+  broken?: string;
 }
 
 export interface Catalogue {

@@ -17,7 +17,7 @@ import { app } from "../app";
 import { boxes, connect, fold, insertExisting, viewport } from "../commands";
 import { refusal } from "../document/graph";
 import { useDocument, useReadOnly } from "../hooks";
-import { openUse } from "../ownBlocks";
+import { isOwn, openUse } from "../ownBlocks";
 import { BlockNode, type BlockFlowNode } from "./BlockNode";
 import { Bubble } from "./Bubble";
 import { Controls, Hint, LiveLine, NetworkTabs, SmallMap } from "./Overlays";
@@ -221,7 +221,7 @@ function Flow(): ReactElement {
         }}
         onNodeDoubleClick={(e, node) => {
           if ((e.target as Element).closest("button, input")) return;
-          if (node.data.node.block in app.document.project.blocks) openUse(node.id);
+          if (isOwn(node.data.node.block)) openUse(node.id);
           else if (app.catalogue.get().blocks[node.data.node.block]?.kind === "composite" && !readOnly) fold(node.id, !node.data.node.folded);
         }}
         onDoubleClick={(e) => {

@@ -3,7 +3,7 @@ import { app } from "../app";
 import { deleteSelected, duplicateSelected, fold, viewport } from "../commands";
 import { useCatalogue, useDocument, useReadOnly, useSelectedNode, useUi } from "../hooks";
 import { Icon } from "../Icon";
-import { openUse, startMaking } from "../ownBlocks";
+import { isOwn, openUse, startMaking } from "../ownBlocks";
 
 const close = (): void => app.ui.patch({ menu: null });
 
@@ -12,7 +12,7 @@ export function Menu(): ReactElement | null {
   const menu = useUi((u) => u.menu);
   const node = useSelectedNode();
   const many = useDocument((d) => d.selected.length);
-  const own = useDocument((d) => (node ? node.block in d.project.blocks : false));
+  const own = useDocument((d) => (node && node.block in d.project.blocks ? isOwn(node.block) : false));
   const catalogue = useCatalogue();
   const readOnly = useReadOnly();
   const ref = useRef<HTMLDivElement>(null);

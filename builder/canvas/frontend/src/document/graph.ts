@@ -2,8 +2,8 @@ import type { BlockJson, Catalogue, EdgeJson, Edit, NetworkJson, NodeJson, Setti
 
 /** The names of a node's input ports; a variadic block has as many as its setting says. */
 export function portsOf(node: NodeJson, block: BlockJson | undefined, edges: readonly EdgeJson[]): string[] {
-  if (!block) {
-    // A block this version does not know keeps the ports its wires name.
+  if (!block || block.broken !== undefined) {
+    // A block this version does not know, or that must be mended first, keeps the ports its wires name.
     return [...new Set(edges.filter((e) => e.target === node.id).map((e) => e.target_port))];
   }
   if (!block.variadic) return block.inputs.map((p) => p.name);

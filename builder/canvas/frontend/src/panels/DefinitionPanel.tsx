@@ -45,7 +45,7 @@ export function DefinitionPanel({ name }: { name: string }): ReactElement {
         <div><span>Used</span><span data-testid="uses" title={usesText(uses)}>{uses.length === 0 ? "nowhere yet" : uses.length === 1 ? "once" : `${uses.length} times`}</span></div>
       </section>
       <footer className="inspector-foot">
-        <button type="button" className="button small" disabled={same || !spec} data-testid="keep-block" title="Keep it in your library, where all your projects find it" onClick={() => keepBlock(name)}>{same ? <><Icon name="check" size={13} /> In your library</> : kept ? "Update in library" : "Keep in library"}</button>
+        <button type="button" className="button small" disabled={same || !spec || spec.broken !== undefined} data-testid="keep-block" title="Keep it in your library, where all your projects find it" onClick={() => keepBlock(name)}>{same ? <><Icon name="check" size={13} /> In your library</> : kept ? "Update in library" : "Keep in library"}</button>
         <button type="button" className="button small" disabled={readOnly} data-testid="delete-block" title="Delete this block from the project" onClick={() => deleteBlock(name)}><Icon name="trash" size={13} /> Delete</button>
       </footer>
       <section>

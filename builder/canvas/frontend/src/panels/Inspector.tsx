@@ -1,6 +1,6 @@
 import { type ReactElement, useEffect, useState } from "react";
-import { app, OWN } from "../app";
-import { openUse, startMaking } from "../ownBlocks";
+import { app } from "../app";
+import { isOwn, openUse, startMaking } from "../ownBlocks";
 import { blockOf, networkOf } from "../document/definitions";
 import { deleteSelected, duplicateSelected, fold, rename, setNote, setRate, setSetting, viewport } from "../commands";
 import { FixButton } from "../canvas/Bubble";
@@ -41,7 +41,7 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
   const problems = useHost((h) => h.annotations?.problems);
   const own = (problems ?? []).filter((p) => p.network === network && p.node === node.id);
   const opened = useDocument((d) => (d.project.networks[network] ? null : blockOf(network)));
-  const own0 = useDocument((d) => node.block in d.project.blocks && !(node.block in catalogue.blocks && catalogue.blocks[node.block]?.category !== OWN));
+  const own0 = useDocument((d) => node.block in d.project.blocks && isOwn(node.block));
   const family = catalogue.categories.find((c) => c.name === block?.category)?.label ?? "";
   const inputs = Object.values(annotation?.inputs ?? {}).filter((s) => s !== null);
   return (

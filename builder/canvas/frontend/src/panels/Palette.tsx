@@ -31,7 +31,7 @@ export function Palette(): ReactElement {
     search.current?.select();
   };
   const item = (name: string, block: BlockJson): ReactElement => {
-    const found = <Item key={name} name={name} block={block} disabled={readOnly} onGhost={setGhost} />;
+    const found = <Item key={name} name={name} block={block} disabled={readOnly || block.broken !== undefined} onGhost={setGhost} />;
     if (!isOwn(block.category)) return found;
     const kept = block.category === LIBRARY;
     return (
@@ -126,7 +126,7 @@ function Item({ name, block, disabled, onGhost }: { name: string; block: BlockJs
       className="palette-item"
       disabled={disabled}
       data-testid={`palette-item-${name}`}
-      title={block.help ? `${block.help}\nClick to add it after the selected block, or drag it.` : "Click to add it after the selected block, or drag it."}
+      title={block.broken ?? (block.help ? `${block.help}\nClick to add it after the selected block, or drag it.` : "Click to add it after the selected block, or drag it.")}
       onPointerDown={(e) => {
         if (e.button !== 0 || disabled) return;
         start.current = { x: e.clientX, y: e.clientY, moved: false, id: e.pointerId };

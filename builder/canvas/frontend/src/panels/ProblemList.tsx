@@ -1,6 +1,7 @@
 import type { ReactElement } from "react";
 import { app } from "../app";
 import { FixButton } from "../canvas/Bubble";
+import { blockOf } from "../document/definitions";
 import { viewport } from "../commands";
 import { useHost, useReadOnly } from "../hooks";
 import { Icon } from "../Icon";
@@ -12,9 +13,8 @@ export function ProblemList(): ReactElement | null {
   const readOnly = useReadOnly();
   if (!problems?.length) return null;
   const go = (p: ProblemJson): void => {
-    if (!p.node) return;
-    app.document.select([p.node], p.network);
-    viewport.reveal([p.node]);
+    app.document.select(p.node ? [p.node] : [], p.network);
+    if (p.node) viewport.reveal([p.node]);
   };
   return (
     <div className="menu problem-list" role="dialog" aria-label="Problems" data-testid="problem-list">
@@ -26,8 +26,8 @@ export function ProblemList(): ReactElement | null {
         {problems.map((p, i) => (
           <li key={`${p.network}/${p.node}/${p.code}/${i}`} className={p.severity}>
             <span className={`step-mark is-${p.severity}`}><Icon name={p.severity === "error" ? "error" : "warning"} size={14} /></span>
-            <button type="button" className="problem-text" data-testid={`problem-${i}`} disabled={!p.node} onClick={() => go(p)}>
-              {p.node && <code>{p.node}</code>} {p.message}
+            <button type="button" className="problem-text" data-testid={`problem-${i}`} disabled={!p.node && blockOf(p.network) === null} onClick={() => go(p)}>
+              {(p.node || blockOf(p.network)) && <code>{[blockOf(p.network), p.node].filter(Boolean).join(" › ")}</code>} {p.message}
             </button>
             <FixButton where="list-" problem={p} index={i} disabled={readOnly} />
           </li>
