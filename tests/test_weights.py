@@ -53,7 +53,8 @@ def test_a_published_state_dict_loads_by_order(suffix: str, tmp_path: Path) -> N
     torch.save(reference.state_dict(), path) if suffix == ".pt" else save_file(state(reference), path)
     network = begun(templates.load("lenet5"), path, tmp_path / "run")
     assert all(torch.equal(a, b) for a, b in zip(network.parameters(), reference.parameters(), strict=True))
-    assert weights.told(tmp_path / "run") == f"All 10 tensors of lenet{suffix} fit, matched by order and shape."
+    by = "order and shape" if suffix == ".pt" else "the kind of layer"
+    assert weights.told(tmp_path / "run") == f"All 10 tensors of lenet{suffix} fit, matched by {by}."
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,18 @@ def test_large_published_networks_fit_whole(name: str, make: Callable[[], nn.Mod
     assert len(found.pairs) == len(reference.state_dict())
     assert [there for there, _ in found.pairs] == list(reference.state_dict()), "in its own order"
     assert found.drawn == ()
+
+
+def test_a_safetensors_file_fits_whole_though_it_keeps_no_order(tmp_path: Path) -> None:
+    """Its layers come by name: bn1 before conv1, and the last layer before all that is called layers."""
+    reference = ResNet18()
+    save_file(state(reference), tmp_path / "resnet.safetensors")
+    tensors, found = weights.find(tmp_path / "resnet.safetensors", templates.load("resnet18"))
+    assert next(iter(tensors)).startswith("bn1")
+    assert found.whole
+    here = [name for _, name in weights.match(state(reference), templates.load("resnet18"), "it").pairs]
+    order = dict(zip(here, reference.state_dict(), strict=True))
+    assert {here: there for there, here in found.pairs} == order
 
 
 def test_counters_that_older_files_lack_are_not_missed() -> None:
@@ -103,6 +116,15 @@ def test_the_first_step_starts_where_the_other_run_ended(tmp_path: Path) -> None
     best = first.networks["network"].state_dict()
     assert all(torch.equal(best[name], value) for name, value in again.state_dict().items())
     assert Job(tmp_path / "second").expected_loss is None, "a trained network is not expected to know nothing"
+
+
+def test_by_order_too_a_layer_of_another_size_is_told_with_both_sizes() -> None:
+    reference = LeNet5()
+    reference.out = nn.Linear(84, 7)
+    found = weights.match(state(reference), templates.load("lenet5"), "seven")
+    assert found.misshapen == (("network.fc3.weight", (7, 84), (10, 84)), ("network.fc3.bias", (7,), (10,)))
+    assert (found.missing, found.extra) == ((), ())
+    assert found.kept == tuple(f"network.{id}" for id in ("conv1", "conv2", "fc1", "fc2"))
 
 
 # --- an edited network ------------------------------------------------------------------------------------------

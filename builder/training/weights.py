@@ -1,15 +1,13 @@
 """Weights from elsewhere: a file's or an earlier run's tensors, matched with a project's networks.
 
 Tensors are matched by name, or else by order and shape: a published network's state dict stands in the order in which
-its layers are used, and so do the parameters of a compiled one. (A safetensors file keeps names, but not that order;
-there the layers are taken in the order of their names, layer2 before layer10.)
+its layers are used, and so do the parameters of a compiled one. A safetensors file keeps names, but not that order;
+there, layers of the same last name and shapes are matched in the order of their names, layer2 before layer10.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +24,9 @@ from builder.compile import instantiate, write
 from builder.project import Project
 from builder.shapes import size
 from builder.source import Source, generate
+from builder.training import fitting
 from builder.training.checkpoint import save_weights
+from builder.training.fitting import COUNTER, Shapes, natural
 from builder.training.run import PROJECT_FILE, Run
 from builder.validate import machine_memory
 
@@ -36,8 +36,6 @@ INITIAL_FILE = "initial.safetensors"
 Tensors = dict[str, Tensor]
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "weights")
 _PREFIXES = ("module.", "_orig_mod.")
-_NOTHING_LOST = "num_batches_tracked"
-"""A counter of batch normalization that older files lack; it starts at 0 then."""
 
 
 class WeightsError(ValueError):
@@ -109,9 +107,7 @@ def read(path: str | os.PathLike[str], name: str = "") -> Tensors:
     path = Path(path)
     name = name or path.name
     try:
-        length = path.stat().st_size
-        with open(path, "rb") as file:
-            start = file.read(9)
+        length, plain = path.stat().st_size, _is_safetensors(path)
     except OSError as error:
         raise WeightsError(f"{name} cannot be read ({error.strerror or error}).") from error
     if length > machine_memory() // 2:
@@ -119,12 +115,12 @@ def read(path: str | os.PathLike[str], name: str = "") -> Tensors:
             f"{name} has {length / 2**30:.1f} GB, and this machine {machine_memory() / 2**30:.1f} GB of memory; "
             "it cannot be loaded here."
         )
-    if start[8:] == b"{":
+    if plain:
         try:
             tensors = load_file(path)
         except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise WeightsError(f"{name} is damaged and cannot be read ({error}).") from error
-        return {key: tensors[key] for key in sorted(tensors, key=_natural)}
+        return {key: tensors[key] for key in sorted(tensors, key=natural)}
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile or damaged file ends in whatever the reader stumbles over
@@ -138,9 +134,10 @@ def read(path: str | os.PathLike[str], name: str = "") -> Tensors:
     return found
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts layer2 before layer10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+def _is_safetensors(path: Path) -> bool:
+    """Whether it is a safetensors file by its first bytes: these keep names, but not the order of layers."""
+    with open(path, "rb") as file:
+        return file.read(9)[8:] == b"{"
 
 
 def _tensors(held: Any) -> Tensors:
@@ -160,64 +157,39 @@ def _tensors(held: Any) -> Tensors:
 # --- matching ------------------------------------------------------------------------------------
 
 
-def match(tensors: Tensors, project: Project, source: str) -> Match:
-    """What of these tensors fits the project's networks: by name, by order and shape where that fits more, or by both."""
+def match(tensors: Tensors, project: Project, source: str, ordered: bool = True) -> Match:
+    """What of these tensors fits the project's networks: by name, or by order and shape where that fits more, or both.
+
+    `ordered` says that the tensors stand in the order in which their network uses them.
+    """
     generated = generate(project)
-    shapes = _shapes(generated)
+    here = _shapes(generated)
+    there = {name: _shape(tensor) for name, tensor in tensors.items()}
     if len(project.networks) == 1:
         (slot,) = project.networks
-        prefix = f"{slot}."
-        own = all(name.startswith(prefix) for name in tensors)
-        named = {name if own else prefix + name: name for name in tensors}
+        own = all(name.startswith(f"{slot}.") for name in tensors)
+        named = {name if own else f"{slot}.{name}": name for name in tensors}
     else:
         named = {name: name for name in tensors}
-    by_name = _by_name(tensors, named, shapes)
-    ways = {"name": by_name}
-    if len(by_name) < len(shapes) and len(project.networks) == 1:
-        there = {name: _shape(tensor) for name, tensor in tensors.items()}
-        ways["order and shape"] = _in_sequence(there, shapes)
-        used = set(by_name.values())
-        rest = _in_sequence(
-            {n: s for n, s in there.items() if n not in used}, {n: s for n, s in shapes.items() if n not in by_name}
-        )
-        ways["name, the rest by order and shape"] = {**by_name, **rest}
+    known = fitting.by_name(there, here, named)
+    ways = {"name": known}
+    if len(known) < len(here) and len(project.networks) == 1:
+        other, kind = (fitting.in_sequence, "order and shape") if ordered else (fitting.by_kind, "the kind of layer")
+        ways[kind] = other(there, here)
+        ways[f"name, the rest by {kind}"] = {**known, **other(*_left(there, here, known))}
     by = max(ways, key=lambda way: len(ways[way]))  # the first of those that fit the most
-    pairs = [(ways[by][name], name) for name in shapes if name in ways[by]]
-    return _result(source, by, pairs, tensors, named, shapes, generated)
+    left, waiting = (fitting.layers(shapes) for shapes in _left(there, here, ways[by]))
+    if by != "name" and len(left) == len(waiting):
+        # What is left over on both sides is meant for each other, but of another size.
+        for one, two in zip(left.values(), waiting.values()):
+            named |= fitting.pair(one, two)
+    return _result(source, by, ways[by], there, named, here, generated)
 
 
-def _by_name(tensors: Tensors, named: dict[str, str], shapes: dict[str, Shape]) -> dict[str, str]:
-    """For names here those there, where a whole layer has the same names and shapes."""
-    fits = {name for name in shapes if name in named and _shape(tensors[named[name]]) == shapes[name]}
-    broken = {name.rpartition(".")[0] for name in shapes if name not in fits and not name.endswith(_NOTHING_LOST)}
-    return {name: named[name] for name in shapes if name in fits and name.rpartition(".")[0] not in broken}
-
-
-def _in_sequence(there: dict[str, Shape], here: dict[str, Shape]) -> dict[str, str]:
-    """For names here those there, layer by layer in the order of both sides.
-
-    Two layers fit when their tensors have the same shapes and last names (weight, bias, running_mean); layers that
-    only one side has are left out.
-    """
-    layers = [_layers(names) for names in (there, here)]
-    signs = [
-        [tuple(sorted((key, shape) for key, (_, shape) in layer.items() if key != _NOTHING_LOST)) for layer in side]
-        for side in layers
-    ]
-    found: dict[str, str] = {}
-    for a, b, length in difflib.SequenceMatcher(None, signs[0], signs[1], False).get_matching_blocks():
-        for one, other in zip(layers[0][a : a + length], layers[1][b : b + length]):
-            found.update({name: one[key][0] for key, (name, _) in other.items() if key in one})
-    return found
-
-
-def _layers(shapes: dict[str, Shape]) -> list[dict[str, tuple[str, Shape]]]:
-    """Tensors gathered by the layer they belong to: their full name and shape by the last name."""
-    found: dict[str, dict[str, tuple[str, Shape]]] = {}
-    for name, shape in shapes.items():
-        layer, _, key = name.rpartition(".")
-        found.setdefault(layer, {})[key] = (name, shape)
-    return list(found.values())
+def _left(there: Shapes, here: Shapes, taken: dict[str, str]) -> tuple[Shapes, Shapes]:
+    """What is not yet taken, on both sides."""
+    used = set(taken.values())
+    return {n: s for n, s in there.items() if n not in used}, {n: s for n, s in here.items() if n not in taken}
 
 
 def match_run(run: Run, project: Project) -> tuple[Tensors, Match]:
@@ -231,34 +203,35 @@ def match_run(run: Run, project: Project) -> tuple[Tensors, Match]:
         raise WeightsError(f"{run.name} has no weights yet; they are saved after its first epoch, or on pause.")
     tensors = read(path)
     before, now = generate(builder.project.load(run.folder / PROJECT_FILE)), generate(project)
-    shapes = _shapes(now)
-    here = {_on_canvas(name, now): name for name in shapes}
-    named = {here.get(_on_canvas(name, before), name): name for name in tensors}
-    pairs = [(there, here) for here, there in _by_name(tensors, named, shapes).items()]
-    return tensors, _result(run.name, "name", pairs, tensors, named, shapes, now)
+    here = _shapes(now)
+    there = {name: _shape(tensor) for name, tensor in tensors.items()}
+    places = {_on_canvas(name, now): name for name in here}
+    named = {places.get(_on_canvas(name, before), name): name for name in tensors}
+    return tensors, _result(run.name, "name", fitting.by_name(there, here, named), there, named, here, now)
 
 
 def _result(
     source: str,
     by: str,
-    pairs: list[tuple[str, str]],
-    tensors: Tensors,
+    taken: dict[str, str],
+    there: Shapes,
     named: dict[str, str],
-    shapes: dict[str, Shape],
+    here: Shapes,
     generated: Source,
 ) -> Match:
-    used, placed = {a for a, _ in pairs}, {b for _, b in pairs}
-    fresh = [n for n in shapes if n not in placed and not n.endswith(_NOTHING_LOST)]
-    same = {n: _shape(tensors[named[n]]) for n in fresh if n in named and named[n] not in used}
-    misshapen = [(n, shape, shapes[n]) for n, shape in same.items() if shape != shapes[n]]
+    used = set(taken.values())
+    fresh = [n for n in here if n not in taken and not n.endswith(COUNTER)]
+    same = {n: there[named[n]] for n in fresh if n in named and named[n] not in used}
+    misshapen = [(n, shape, here[n]) for n, shape in same.items() if shape != here[n]]
     missing = [n for n in fresh if n not in same]
-    placed_there = used | {named[n] for n in same}
-    extra = [n for n in tensors if n not in placed_there and not n.endswith(_NOTHING_LOST)]
-    nodes = {n: ".".join(_on_canvas(n, generated).split(".")[:2]) for n in shapes}
+    met = used | {named[n] for n in same}
+    extra = [n for n in there if n not in met and not n.endswith(COUNTER)]
+    nodes = {n: ".".join(_on_canvas(n, generated).split(".")[:2]) for n in here}
     drawn = dict.fromkeys(nodes[n] for n in fresh)
-    kept = dict.fromkeys(node for name, node in nodes.items() if node not in drawn and name in placed)
+    kept = dict.fromkeys(nodes[n] for n in taken if nodes[n] not in drawn)
+    pairs = tuple((taken[n], n) for n in here if n in taken)
     return Match(
-        *(source, by, tuple(pairs), tuple(fresh), tuple(missing), tuple(extra), tuple(misshapen)),
+        *(source, by, pairs, tuple(fresh), tuple(missing), tuple(extra), tuple(misshapen)),
         *(tuple(kept), tuple(drawn)),
     )
 
@@ -297,7 +270,7 @@ def find(source: str | os.PathLike[str] | Run, project: Project, name: str = "")
     if isinstance(source, Run):
         return match_run(source, project)
     tensors = read(source, name)
-    return tensors, match(tensors, project, name or Path(source).name)
+    return tensors, match(tensors, project, name or Path(source).name, not _is_safetensors(Path(source)))
 
 
 def keep(folder: Path, tensors: Tensors, found: Match, partial: bool = False) -> None:
