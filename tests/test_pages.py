@@ -78,7 +78,7 @@ def test_the_address_names_the_project(space: Workspace) -> None:
 
 def test_a_data_set_chosen_in_its_panel_is_a_command(space: Workspace) -> None:
     page = visit("Data")
-    page.selectbox(key="data.name").select("spirals").run()
+    page.selectbox(key="data.name.0").select("spirals").run()
     assert not page.exception
     changed = document(page)
     assert changed.project.data.name == "spirals"
@@ -88,18 +88,18 @@ def test_a_data_set_chosen_in_its_panel_is_a_command(space: Workspace) -> None:
 
 def test_a_field_shows_the_document_not_what_was_typed_last(space: Workspace) -> None:
     page = visit("Loss & optimizer")
-    page.number_input(key="training.epochs").set_value(3).run()
+    page.number_input(key="training.epochs.0").set_value(3).run()
     held = document(page)
     assert held.project.training["epochs"] == 3
     held.set_part("undone in the browser", "training", {**held.project.training, "epochs": 7})
     page.run()
-    assert page.number_input(key="training.epochs").value == 7
+    assert page.number_input(key="training.epochs.1").value == 7
 
 
 def test_an_optimizer_keeps_its_rate_when_the_method_changes(space: Workspace) -> None:
     page = visit("Loss & optimizer")
-    page.number_input(key="optimizer.network.Adam.lr").set_value(0.02).run()
-    page.selectbox(key="optimizer.network.name").select("SGD").run()
+    page.number_input(key="optimizer.network.Adam.lr.0").set_value(0.02).run()
+    page.selectbox(key="optimizer.network.name.0").select("SGD").run()
     chosen = document(page).project.optimizer["network"]
     assert (chosen.name, chosen.settings["lr"]) == ("SGD", 0.02)
 

@@ -20,9 +20,6 @@ from builder.graph import Graph
 from builder.project import Project
 
 BUNDLE = Path(__file__).parent / "dist" / "canvas.js"
-HEIGHT = 470
-"""Pixels of the editor, its bar included: leaves the curves in view on a screen of 1366 by 768."""
-
 Json = dict[str, Any]
 
 # A component that only waits for the module the assets publish, and hands itself over to it.
@@ -83,14 +80,19 @@ def assets(catalogue: Json, gallery: list[Json]) -> None:
     _components().assets(key="layerloom_assets", data={"catalogue": catalogue, "gallery": gallery}, height=1)
 
 
-def editor(data: Json, key: str, on_change: Callable[[], None], height: int = HEIGHT) -> Json | None:
+def editor(data: Json, key: str, on_change: Callable[[], None], height: int | None = None) -> Json | None:
     """Mount the editor at the top level of the script; returns the document's latest snapshot, or None at first.
 
     `on_change` runs before the script when a snapshot has come; it finds it as
-    ``st.session_state[key]["snap"]``. `height` is in pixels.
+    ``st.session_state[key]["snap"]``. `height` is in pixels; without one the editor
+    follows the window (``styles/page.css``), so that the curves below it stay in view.
     """
     result = _components().editor(
-        key=key, data={**data, "height": height}, on_snap_change=on_change, default={"snap": None}, height=height
+        key=key,
+        data={**data, "height": height},
+        on_snap_change=on_change,
+        default={"snap": None},
+        height=height or "content",
     )
     snapshot: Json | None = result.snap
     return snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,16 @@ Array = np.ndarray[Any, Any]
 
 KEPT_PER_CLASS = 12
 KEPT_IN_ALL = 2000
-KEPT_PICTURES = 64
-KEPT_TEXTS = 400
 FREQUENT = 20
-"""Samples that stay in memory for the panel of one data set."""
+KEPT_BYTES = 64_000_000
+"""Samples that stay in memory for the panel of one data set, the tokens that are counted, and what samples may take at most."""
+MEASURED = 50_000_000
+"""Numbers of which range, mean and deviation are taken."""
+WRITTEN = 400
+"""Samples that are written out."""
+
+_CLASSED = {"class": "Samples", "box_classes": "Boxes", "mask": "Pixels"}
+"""Kinds of fields that hold class numbers, and what is counted in them."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +35,26 @@ class Samples:
     """Some training samples, ordered by class.
 
     `inputs` is the data set's first field: pictures uint8 (N, H, W, 1 or 3), points or table rows
-    float (N, columns), sequences of rows as pictures. `labels` are class numbers (N,) or None.
+    float (N, columns), sequences of rows as pictures. `labels` are class numbers (N,) or None. `fields`
+    has what else belongs to these samples, by what it holds: ``mask`` (N, H, W), ``boxes`` (N, M, 4),
+    ``box_classes`` (N, M). `texts` are the samples written out, for data that are read.
     """
 
     kind: str
     inputs: Array
     labels: Array | None
     class_names: tuple[str, ...]
+    fields: dict[str, Array] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
-    """The samples written out, for data that is text."""
 
 
 @dataclass(frozen=True)
 class Statistics:
     """A data set in numbers.
 
-    `sizes` has the samples per split, `counts` per split the samples of each class, `shapes` the shape
-    of each field of one sample as the network sees it. `minimum`, `maximum`, `mean` and `std` are of
-    the training inputs as the network gets them (normalised, not augmented), over at most 4096 samples.
+    `sizes` has the samples per split, `counts` per split the samples of each class (of boxes or of pixels,
+    where those have classes; `counted` says which), `shapes` the shape of each field of one sample as the
+    network sees it. `minimum`, `maximum`, `mean` and `std` are of the training inputs as the network gets them (normalised, not augmented), over at most 4096 samples.
     `size_in_memory` is in bytes. `frequent` are the most frequent tokens of the training samples with their
     counts, for data that is text.
     """
@@ -60,6 +68,7 @@ class Statistics:
     std: float
     size_in_memory: int
     frequent: tuple[tuple[str, int], ...] = ()
+    counted: str = "Samples"
 
 
 def samples(dataset: Dataset, per_class: int = 8, progress: Progress | None = None) -> Samples:
@@ -77,8 +86,14 @@ def samples(dataset: Dataset, per_class: int = 8, progress: Progress | None = No
         seen[label] = seen.get(label, 0) + 1
         if seen[label] <= per_class:
             chosen.append(position)
-    texts = tuple(found.texts[i] for i in chosen) if found.texts else ()
-    return Samples(found.kind, found.inputs[chosen], found.labels[chosen], found.class_names, texts)
+    return Samples(
+        found.kind,
+        found.inputs[chosen],
+        found.labels[chosen],
+        found.class_names,
+        {name: values[chosen] for name, values in found.fields.items()},
+        tuple(found.texts[i] for i in chosen if i < len(found.texts)),
+    )
 
 
 def statistics(dataset: Dataset, progress: Progress | None = None) -> Statistics:
@@ -113,26 +128,31 @@ def _look(dataset: Dataset, present: Path | None) -> tuple[Samples, Statistics]:
 
 
 def _samples(dataset: Dataset, split: Split) -> Samples:
-    name = next(iter(dataset.fields()))
-    labels = split.get("label")
+    fields = dataset.fields()
+    name = next(iter(fields))
+    label = next((n for n, f in fields.items() if f.holds == "class" and n in split), None)
+    labels = None if label is None else split[label]
+    size = max(1, split[name][0].numel() * split[name].element_size())
+    most = max(24, min(KEPT_IN_ALL, KEPT_BYTES // size))
     if labels is None or dataset.kind in ("points", "table"):
-        index = torch.arange(min(len(split[name]), KEPT_PICTURES if dataset.kind == "image" else KEPT_IN_ALL))
+        index = torch.arange(min(len(split[name]), most))
     else:
-        per_class = max(1, min(KEPT_PER_CLASS, KEPT_IN_ALL // max(1, len(dataset.class_names()))))
+        per_class = max(1, min(KEPT_PER_CLASS, most // max(1, len(dataset.class_names()))))
         firsts = [torch.nonzero(labels == value).flatten()[:per_class] for value in torch.unique(labels)]
-        index = torch.cat(firsts)[:KEPT_IN_ALL]
+        index = torch.cat(firsts)[:most]
     inputs = split[name][index]
-    written = [dataset.sample_text({f: t[i] for f, t in split.items()}) for i in index[:KEPT_TEXTS].tolist()]
     if inputs.dtype == torch.uint8:
         inputs = inputs.unsqueeze(-1) if inputs.dim() == 3 else inputs.permute(0, 2, 3, 1)
         if inputs.shape[-1] not in (1, 3):
             inputs = inputs[..., :1]
+    more = {f.holds: split[n][index].numpy() for n, f in fields.items() if n not in (name, label) and n in split}
     return Samples(
         dataset.kind,
         np.ascontiguousarray(inputs.numpy()),
         None if labels is None else labels[index].numpy(),
         dataset.class_names(),
-        tuple(text for text in written if text is not None),
+        more,
+        _texts(dataset, split, index),
     )
 
 
@@ -147,18 +167,28 @@ def _frequent(dataset: Dataset, tokens: Tensor) -> tuple[tuple[str, int], ...]:
     )
 
 
+def _texts(dataset: Dataset, split: Split, index: Tensor) -> tuple[str, ...]:
+    """The samples written out; empty for data that are drawn."""
+    found = (
+        dataset.sample_text({name: values[i] for name, values in split.items() if len(values) > i})
+        for i in index[:WRITTEN].tolist()
+    )
+    return tuple(text for text in found if text is not None)
+
+
 def _statistics(dataset: Dataset, splits: Splits) -> Statistics:
     fields = dataset.fields()
     name = next(iter(fields))
     train = splits["train"]
-    step = max(1, len(train[name]) // 4096)
-    values = dataset.make_batch(train, torch.arange(0, len(train[name]), step)[:4096], dataset.to_settings())[name]
+    most = max(16, min(4096, MEASURED // max(1, train[name][0].numel())))
+    step = max(1, len(train[name]) // most)
+    values = dataset.make_batch(train, torch.arange(0, len(train[name]), step)[:most], dataset.to_settings())[name]
     values = values.to(torch.float64)
+    classed = next(((n, f) for n, f in fields.items() if f.holds in _CLASSED and n in train), None)
     counts: dict[str, tuple[int, ...]] = {}
-    classed = next((key for key, field in fields.items() if field.holds in ("class", "box_classes")), None)
     if classed is not None:
-        classes = fields[classed].size or 0
-        counts = {key: tuple(_count(split[classed], classes)) for key, split in splits.items()}
+        key, given = classed
+        counts = {part: tuple(_count(split[key], given.size or 0)) for part, split in splits.items() if key in split}
     return Statistics(
         sizes={key: len(split[name]) for key, split in splits.items() if name in split},
         counts=counts,
@@ -169,9 +199,12 @@ def _statistics(dataset: Dataset, splits: Splits) -> Statistics:
         std=float(values.std()),
         size_in_memory=sum(t.numel() * t.element_size() for split in splits.values() for t in split.values()),
         frequent=_frequent(dataset, train[name]) if fields[name].holds == "tokens" else (),
+        counted="Samples" if classed is None else _CLASSED[classed[1].holds],
     )
 
 
 def _count(labels: Tensor, classes: int) -> list[int]:
-    found: list[int] = torch.bincount(labels[labels >= 0], minlength=classes).tolist()
+    """How often each class occurs; negative numbers stand for nothing."""
+    flat = labels.flatten().long()
+    found: list[int] = torch.bincount(flat[flat >= 0], minlength=classes).tolist()
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder import project
@@ -23,13 +23,18 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class About:
-    """A starter project's card: its title, a sentence, the family it is listed under, and its size."""
+    """A starter project's card: its title, a sentence, the family it is listed under, its size, its lesson.
+
+    A lesson says in plain sentences what to ``look`` at, what to ``try`` and what to ``break``, and gives
+    the ``formula`` behind it; any of them may be missing.
+    """
 
     name: str
     title: str
     text: str
     family: str
     parameters: int | None
+    lesson: dict[str, str] = field(default_factory=dict)
 
 
 def names() -> tuple[str, ...]:
@@ -46,7 +51,14 @@ def load(name: str) -> Project:
 def about(name: str) -> About:
     """What its card says. Raises KeyError when there is no such starter project."""
     told = json.loads(_path(name).read_bytes()).get("about", {})
-    return About(name, told.get("title", name), told.get("text", ""), told.get("family", ""), told.get("parameters"))
+    return About(
+        name,
+        told.get("title", name),
+        told.get("text", ""),
+        told.get("family", ""),
+        told.get("parameters"),
+        dict(told.get("lesson", {})),
+    )
 
 
 def _path(name: str) -> Path:

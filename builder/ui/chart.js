@@ -117,7 +117,7 @@ class Chart {
     if (data.log) return high / low < 1.5 ? [low / 1.3, high * 1.3] : [low / 1.08, high * 1.08];
     const room = (high - low || Math.abs(high) || 1) * 0.05;
     if (data.percent) return [Math.max(0, low - room), Math.min(1, high + room) - low < 1e-6 ? low + 0.01 : Math.min(1, high + room)];
-    return [low >= 0 && low < 0.6 * high ? 0 : low - room, high + room];
+    return [(low >= 0 && low < 0.6 * high) || data.zero ? 0 : low - room, high + room];
   }
 
   axes(x0, x1, y0, y1) {

@@ -60,11 +60,12 @@ def chart(
     height: int,
     log: bool = False,
     percent: bool = False,
+    zero: bool = False,
     level: tuple[float, str] | None = None,
 ) -> None:
     """Draw lines over an x axis called `title` from `range[0]` to `range[1]`.
 
-    `level` is a dotted line at a height, with its text. `about` says in words what is shown.
+    With `zero` the y axis begins there. `level` is a dotted line at a height, with its text. `about` says in words what is shown.
     """
     script = (Path(__file__).parent / "chart.js").read_text(encoding="utf-8")
     data = {
@@ -76,6 +77,7 @@ def chart(
         "height": height,
         "log": log,
         "percent": percent,
+        "zero": zero,
         "level": None if level is None else {"value": level[0], "text": level[1]},
     }
     _component(script)(key=f"chart.{key}", data=data, height=height)

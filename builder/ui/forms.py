@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from blocks.base import Declared, Setting, SettingError
+from builder.ui import fields
 
 Changed = Callable[[str, Any], None]
 """Called with a setting's name and its new, checked value (JSON)."""
@@ -37,11 +38,12 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
         value = spec.check(value)
     except SettingError:
         value = spec.default
-    st.session_state[key] = _shown(spec, value)  # the document is the truth, never the widget
+    shown = _shown(spec, value)
+    widget = fields.shows(key, shown)
 
     def take() -> None:
         try:
-            new = spec.check(_read(spec, st.session_state[key]))
+            new = spec.check(_read(spec, st.session_state.get(widget, shown)))
         except (SettingError, ValueError) as error:
             st.toast(str(error), icon=":material/error:")
             return
@@ -50,22 +52,28 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
         changed(spec.name, list(new) if isinstance(new, tuple) else new)
 
     label = spec.label.replace("_", " ") + (f" ({spec.unit})" if spec.unit else "")
-    common: dict[str, Any] = {"key": key, "on_change": take, "help": spec.help or None, "disabled": disabled}
+    common: dict[str, Any] = {"key": widget, "on_change": take, "help": spec.help or None, "disabled": disabled}
     match spec.kind:
         case "bool":
-            st.toggle(label, **common)
+            st.toggle(label, shown, **common)
         case "choice":
             assert spec.choices is not None
-            st.selectbox(label, spec.choices, **common)
+            st.selectbox(label, spec.choices, spec.choices.index(shown), **common)
         case "int" if not spec.optional:
             low, high = (None if b is None else int(b) for b in (spec.min, spec.max))
-            st.number_input(label, min_value=low, max_value=high, step=1, **common)
+            st.number_input(label, value=shown, min_value=low, max_value=high, step=1, **common)
         case "float" if not spec.optional:
             st.number_input(
-                label, min_value=_real(spec.min), max_value=_real(spec.max), step=_step(value), format="%g", **common
+                label,
+                value=float(shown),
+                min_value=_real(spec.min),
+                max_value=_real(spec.max),
+                step=_step(value),
+                format="%g",
+                **common,
             )
         case _:
-            st.text_input(label, **common)
+            st.text_input(label, shown, **common)
 
 
 def _real(bound: float | None) -> float | None:

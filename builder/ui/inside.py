@@ -15,8 +15,8 @@ from builder.training.checkpoint import CheckpointError
 from builder.training.control import ControlError
 from builder.training.run import LIVE, Run
 from builder.training.snapshot import Snapshot
-from builder.ui import state
-from builder.ui.views import pictures, plots, surface
+from builder.ui import fields, state
+from builder.ui.views import drawn, pictures, plots, surface
 
 TICK = 0.6
 MAX_CHANNELS = 64
@@ -59,6 +59,7 @@ def _inside(id: str) -> None:
         _weights(probe, network, node)
     with right:
         _numbers(probe, network, node)
+        _spread(probe, network, node)
     _surface(probe)
 
 
@@ -82,11 +83,24 @@ def _select(probe: Snapshot, network: str, node: str) -> tuple[str, str]:
     paths = [(slot, path) for slot, found in probe.info.get("nodes", {}).items() for path in found]
     many = len(probe.info.get("nodes", {})) > 1
     selected = tuple(state.document().selection.get("nodes", []))
-    if st.session_state.get("inside_selected") != selected or st.session_state.get("inside_node") not in paths:
+    if st.session_state.get("inside_selected") != selected or st.session_state.get("inside_choice") not in paths:
         st.session_state["inside_selected"] = selected
-        st.session_state["inside_node"] = (network, node)
-    chosen: tuple[str, str] = st.selectbox(
-        "Block", paths, key="inside_node", format_func=lambda p: f"{p[0]}: {p[1]}" if many else p[1]
+        st.session_state["inside_choice"] = (network, node)
+    chosen: tuple[str, str] = st.session_state["inside_choice"]
+    widget = fields.shows("inside_node", chosen)
+
+    def choose() -> None:
+        wanted = st.session_state.get(widget, chosen)
+        if wanted != chosen:  # otherwise it is what an older message still says of this field
+            st.session_state["inside_choice"] = wanted
+
+    st.selectbox(
+        "Block",
+        paths,
+        paths.index(chosen),
+        key=widget,
+        on_change=choose,
+        format_func=lambda p: f"{p[0]}: {p[1]}" if many else p[1],
     )
     return chosen
 
@@ -109,18 +123,27 @@ def _sample(run: Run, probe: Snapshot, live: bool) -> int:
     asked = st.session_state.get("sample_asked")
     if asked is not None and asked[0] == run.id and not (live and asked[1] == shown):
         shown = asked[1]
-    st.session_state["sample"] = shown
+    widget = fields.shows("sample", shown)
 
     def pick() -> None:
-        st.session_state["sample_asked"] = (run.id, int(st.session_state["sample"]))
+        wanted = int(st.session_state.get(widget, shown))
+        if wanted == shown:
+            return
+        st.session_state["sample_asked"] = (run.id, wanted)
         if live:
             try:
-                client.pick_sample(run.folder, int(st.session_state["sample"]))
+                client.pick_sample(run.folder, wanted)
             except ControlError as error:
                 st.toast(str(error))
 
     st.number_input(
-        "Validation sample", min_value=0, step=1, key="sample", on_change=pick, help="Which sample the maps are of."
+        "Validation sample",
+        value=shown,
+        min_value=0,
+        step=1,
+        key=widget,
+        on_change=pick,
+        help="Which sample the maps are of.",
     )
     return shown
 
@@ -223,25 +246,27 @@ def _weights(probe: Snapshot, network: str, node: str) -> None:
         st.caption(f"{name}: {'×'.join(map(str, first.shape))}; blue is negative, red positive.")
     else:
         st.caption(", ".join(f"{n} {'×'.join(map(str, np.shape(w)))}" for n, w in weights.items()))
+
+
+def _spread(probe: Snapshot, network: str, node: str) -> None:
+    """How the weights are spread."""
+    weights = probe.part(f"weight/{network}/{node}")
+    if not weights:
+        return
     values = np.concatenate([np.asarray(w, np.float32).reshape(-1) for w in weights.values()])
     values = values[np.isfinite(values)]
     if values.size:
         counts, edges = np.histogram(values, 40)
-        st.plotly_chart(
-            plots.histogram(counts, float(edges[0]), float(edges[-1]), 120), key="weight_histogram", config=plots.CONFIG
-        )
-        st.caption(f"{values.size:,} weights")
+        st.markdown(f"##### Weights &ensp; :small[{values.size:,}]")
+        st.html(drawn.histogram(counts, float(edges[0]), float(edges[-1]), 56))
 
 
 def _numbers(probe: Snapshot, network: str, node: str) -> None:
     told: dict[str, Any] = probe.info["nodes"][network].get(node, {})
     st.markdown("##### Activations")
     if "histogram" in told:
-        st.plotly_chart(
-            plots.histogram(told["histogram"], told["low"], max(told["high"], told["low"] + 1e-6), 120, plots.TEAL),
-            key="activation_histogram",
-            config=plots.CONFIG,
-        )
+        high = max(told["high"], told["low"] + 1e-6)
+        st.html(drawn.histogram(told["histogram"], told["low"], high, 56, plots.TEAL))
     rows = []
     if told.get("mean") is not None and told.get("std") is not None:
         rows.append(f"mean {told['mean']:.3f}, deviation {told['std']:.3f}")
@@ -249,16 +274,16 @@ def _numbers(probe: Snapshot, network: str, node: str) -> None:
         rows.append(f"{100 * told['zeros']:.0f} % zeros")
     if told.get("gradient") is not None:
         rows.append(f"gradient norm {told['gradient']:.3g}")
-    st.caption("  \n".join(rows))
+    st.caption(", ".join(rows))
 
 
 def _surface(probe: Snapshot) -> None:
     """For points of the plane: what the network says of every place, with the training points over it."""
     choice = state.document().project.data
     try:
-        drawn = surface.figure(probe, data.find(choice.name).from_settings(choice.settings))
+        found = surface.figure(probe, data.find(choice.name).from_settings(choice.settings))
     except (KeyError, ValueError):
         return
-    if drawn is not None:
+    if found is not None:
         st.markdown("##### Decision border")
-        st.plotly_chart(drawn, key="surface", config=plots.CONFIG)
+        st.html(found)

@@ -1,4 +1,4 @@
-"""The panel of loss, optimizer and training settings."""
+"""The panel of task, loss, optimizer and training settings."""
 
 from __future__ import annotations
 
@@ -7,80 +7,142 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
-from builder import data, optimizers, schedules, tasks
+from builder import data, optimizers, proposals, schedules, tasks
+from builder.data.base import Dataset
+from builder.tasks.base import Loss, Task
 from builder.training.settings import TrainingSettings
-from builder.ui import forms, state, weights
+from builder.ui import fields, forms, state, weights
+from builder.ui.chart import chart, line
 from builder.ui.views import plots
+
+_SCHEDULE = ("schedule", "step_epochs", "gamma", "warmup")
+_SELDOM = ("evaluation_batch", "device", "threads", "precision", "channels_last")
+"""Settings of the training that a course seldom touches: they wait behind a button."""
 
 
 def panel() -> None:
     """Draw the panel."""
-    left, middle, right = st.columns([1.15, 1.5, 1.6], gap="medium")
-    with left:
-        _loss()
-        _task()
-    with middle:
-        for slot in state.document().project.optimizer:
-            _optimizer(slot)
-        weights.panel()
-    with right:
+    first, second, third, fourth = st.columns([1.35, 1.35, 1.2, 1.15], gap="medium")
+    with first:
+        st.markdown("##### Task and loss")
+        left, right = st.columns(2)
+        with left:
+            task = _task()
+        if task is not None:
+            with right:
+                chosen = _loss(task)
+            _settings(task, chosen)
+    with second:
+        _optimizers()
+    with third:
         _training()
+    with fourth:
         _schedule()
 
 
-def _loss() -> None:
-    st.markdown("##### Loss")
+# --- task and loss -----------------------------------------------------------------------------------
+
+
+def _task() -> type[Task] | None:
+    """The choice of the task, and what it can be set to."""
     project = state.document().project
-    try:
-        offered = {cls.name: cls for cls in tasks.find(project.task.name).losses}
-    except KeyError:
-        st.error(f"There is no task called {project.task.name!r}.")
-        return
-    st.session_state["loss.name"] = project.loss.name if project.loss.name in offered else next(iter(offered))
+    names = list(tasks.names())
+    if project.task.name not in names:
+        st.error(f"There is no task called {project.task.name!r}. Choose another one.")
+        names = [project.task.name, *names]
+    widget = fields.shows("task.name", project.task.name)
+
+    def label(name: str) -> str:
+        if name not in tasks.names():
+            return name
+        cls = tasks.find(name)
+        return (cls.label or cls.name) + ("" if name in _suited() else " · brings other data")
 
     def choose() -> None:
-        cls = offered[st.session_state["loss.name"]]
+        chosen = st.session_state.get(widget, project.task.name)
+        if chosen != project.task.name:
+            state.propose(proposals.for_task(state.document().project, chosen))
+
+    st.selectbox("Task", names, names.index(project.task.name), key=widget, on_change=choose, format_func=label)
+    if project.task.name not in tasks.names():
+        return None
+    return tasks.find(project.task.name)
+
+
+def _suited() -> tuple[str, ...]:
+    name = state.document().project.data.name
+    return data.find(name).tasks if name in data.names() else ()
+
+
+def _loss(task: type[Task]) -> type[Loss] | None:
+    """The choice of the loss."""
+    project = state.document().project
+    offered = {cls.name: cls for cls in task.losses}
+    current = project.loss.name if project.loss.name in offered else next(iter(offered), "")
+    if not current:
+        return None
+    dataset = _dataset()
+    reasons = {name: _reason(cls, dataset) for name, cls in offered.items()}
+    widget = fields.shows("loss.name", current)
+
+    def choose() -> None:
+        cls = offered[st.session_state.get(widget, current)]
+        if cls.name == current:
+            return
+        if reasons[cls.name]:
+            st.toast(f"{cls.label}: {reasons[cls.name]}", icon=":material/block:")
+            return
         state.set_part(f"Use {cls.label}", "loss", {"name": cls.name, "settings": cls().to_settings()})
 
-    st.radio(
-        "Loss",
-        list(offered),
-        key="loss.name",
-        on_change=choose,
-        format_func=lambda name: offered[name].label,
-        captions=[cls.help for cls in offered.values()],
-        label_visibility="collapsed",
-    )
-    chosen = offered[st.session_state["loss.name"]]
-    forms.form(chosen, project.loss.settings, f"loss.{chosen.name}", _setter("loss", chosen.name), columns=1)
-    classes = _classes()
-    if classes and chosen is next(iter(offered.values())):
-        st.caption(
-            f"At the start this loss should be near ln {classes} = {math.log(classes):.3f}: {classes} classes guessed evenly."
-        )
+    def label(name: str) -> str:
+        return offered[name].label + (" · not for these data" if reasons[name] else "")
+
+    st.selectbox("Loss", list(offered), list(offered).index(current), key=widget, on_change=choose, format_func=label)
+    return offered[current]
 
 
-def _task() -> None:
-    """What the task itself can be set to, if anything."""
-    choice = state.document().project.task
+def _settings(task: type[Task], loss: type[Loss] | None) -> None:
+    """What loss and task can be set to, with the loss in words, as a formula and as a number to expect."""
+    project = state.document().project
+    if loss is not None:
+        formula = f"  \n`{loss.formula}`" if loss.formula else ""
+        st.caption(f"{loss.help}{formula}{_start(task, loss, _dataset())}")
+        if loss.settings():
+            forms.form(loss, project.loss.settings, f"loss.{loss.name}", _setter("loss", loss.name), columns=3)
+    if task.settings():
+        forms.form(task, project.task.settings, f"task.{task.name}", _setter("task", task.name), columns=3)
+
+
+def _reason(cls: type[Loss], dataset: Dataset | None) -> str | None:
+    """Why a loss does not suit the data as it usually is set; None if it does."""
+    return None if dataset is None else cls().problem(dataset)
+
+
+def _start(task: type[Task], chosen: type[Loss], dataset: Dataset | None) -> str:
+    """What theory says of the loss before anything is learned."""
+    project = state.document().project
+    if dataset is None or task.name not in dataset.tasks:
+        return ""
     try:
-        cls = tasks.find(choice.name)
-    except KeyError:
-        return
-    if cls.settings():
-        st.markdown("##### Task")
-        forms.form(cls, choice.settings, f"task.{cls.name}", _setter("task", cls.name), columns=1)
+        made, loss = task.from_settings(project.task.settings), chosen.from_settings(project.loss.settings)
+        expected = made.initial_loss(dataset, loss)
+    except ValueError:
+        return ""
+    if expected is None:
+        return ""
+    classes = len(dataset.class_names())
+    how = f"ln {classes} = " if classes and math.isclose(expected, math.log(classes)) else ""
+    return f"  \nBefore anything is learned: {how}**{expected:.3f}**."
 
 
-def _classes() -> int:
+def _dataset() -> Dataset | None:
     choice = state.document().project.data
     try:
-        return len(data.find(choice.name).from_settings(choice.settings).class_names())
+        return data.find(choice.name).from_settings(choice.settings)
     except (KeyError, ValueError):
-        return 0
+        return None
 
 
 def _setter(part: str, chosen: str) -> Callable[[str, Any], None]:
@@ -93,17 +155,35 @@ def _setter(part: str, chosen: str) -> Callable[[str, Any], None]:
     return changed
 
 
+# --- optimizers --------------------------------------------------------------------------------------
+
+
+def _optimizers() -> None:
+    """One optimizer for every network that is trained."""
+    st.markdown("##### Optimizer")
+    slots = list(state.document().project.optimizer)
+    if not slots:
+        st.caption("No network is trained.")
+        return
+    slot = slots[0]
+    if len(slots) > 1:
+        chosen = st.segmented_control(
+            "Network", slots, default=slots[0], key="optimizer.slot", label_visibility="collapsed"
+        )
+        slot = chosen if chosen in slots else slots[0]
+    _optimizer(slot)
+
+
 def _optimizer(slot: str) -> None:
-    project = state.document().project
-    many = len(project.optimizer) > 1
-    st.markdown(f"##### Optimizer{f' of {slot}' if many else ''}")
-    choice = project.optimizer[slot]
+    choice = state.document().project.optimizer[slot]
     names = list(optimizers.names())
-    key = f"optimizer.{slot}.name"
-    st.session_state[key] = choice.name if choice.name in names else names[0]
+    current = choice.name if choice.name in names else names[0]
+    widget = fields.shows(f"optimizer.{slot}.name", current)
 
     def choose() -> None:
-        cls = optimizers.find(st.session_state[key])
+        cls = optimizers.find(st.session_state.get(widget, current))
+        if cls.name == current:
+            return
         kept = {k: v for k, v in choice.settings.items() if k in ("lr", "weight_decay")}
         settings = cls.from_settings(kept).to_settings()
         state.set_part(
@@ -121,20 +201,40 @@ def _optimizer(slot: str) -> None:
             f"Set {name}", "optimizer", {**now, slot: {**mine, "settings": {**mine["settings"], name: value}}}
         )
 
-    st.selectbox("Method", names, key=key, on_change=choose, format_func=lambda n: optimizers.find(n).label or n)
-    cls = optimizers.find(st.session_state[key])
+    st.selectbox(
+        "Method",
+        names,
+        names.index(current),
+        key=widget,
+        on_change=choose,
+        format_func=lambda n: optimizers.find(n).label or n,
+        help=f"`{optimizers.find(current).formula}`" if optimizers.find(current).formula else None,
+    )
+    cls = optimizers.find(current)
     st.caption(cls.help)
     forms.form(cls, choice.settings, f"optimizer.{slot}.{cls.name}", changed)
 
 
-_SCHEDULE = ("schedule", "step_epochs", "gamma", "warmup")
+# --- training ----------------------------------------------------------------------------------------
 
 
 def _training() -> None:
     st.markdown("##### Training")
-    forms.form(
-        TrainingSettings, state.document().project.training, "training", _set_training, columns=3, hidden=_SCHEDULE
-    )
+    settings = state.document().project.training
+    unused = _unused(settings)
+    forms.form(TrainingSettings, settings, "training", _set_training, columns=2, hidden=(*_SCHEDULE, *_SELDOM, *unused))
+    shown = tuple(s.name for s in TrainingSettings.settings() if s.name not in _SELDOM)
+    left, right = st.columns(2)
+    with left.popover("First weights", icon=":material/weight:", width="stretch"):
+        weights.panel()
+    with right.popover("Machine", icon=":material/memory:", width="stretch"):
+        st.markdown("##### Machine and precision")
+        forms.form(TrainingSettings, settings, "machine", _set_training, columns=2, hidden=shown)
+
+
+def _unused(settings: dict[str, Any]) -> tuple[str, ...]:
+    """Settings that say nothing as others stand."""
+    return () if settings.get("initialization") == "normal" else ("initialization_std",)
 
 
 def _set_training(name: str, value: Any) -> None:
@@ -143,25 +243,28 @@ def _set_training(name: str, value: Any) -> None:
 
 
 def _schedule() -> None:
-    st.markdown("##### Learning rate over the epochs")
-    settings = TrainingSettings().to_settings() | state.document().project.training
+    st.markdown("##### Learning rate")
+    project = state.document().project
+    settings = TrainingSettings().to_settings() | project.training
     used = {"step": ("step_epochs", "gamma"), "exponential": ("gamma",)}.get(settings["schedule"], ())
     hidden = tuple(s.name for s in TrainingSettings.settings() if s.name not in ("schedule", "warmup", *used))
-    forms.form(TrainingSettings, settings, "schedule", _set_training, columns=2 + len(used), hidden=hidden)
-    optimizer = next(iter(state.document().project.optimizer.values()), None)
-    rate = float(optimizer.settings.get("lr", 0.001)) if optimizer else 0.001
-    choice = state.document().project.data
-    try:
-        sizes = data.find(choice.name).from_settings(choice.settings).size_hint() or {}
-    except (KeyError, ValueError):
-        sizes = {}
+    forms.form(TrainingSettings, settings, "schedule", _set_training, columns=2, hidden=hidden)
+    dataset = _dataset()
+    sizes = (dataset.size_hint() or {}) if dataset is not None else {}
     steps = settings["epochs"] * max(1, math.ceil(sizes.get("train", 1000) / settings["batch_size"]))
     at = np.unique(np.linspace(0, steps - 1, 300).astype(int))
-    factors = [schedules.learning_rate_factor(int(s), steps, settings) * rate for s in at]
-    figure = go.Figure(
-        go.Scatter(x=at / steps * settings["epochs"], y=factors, mode="lines", line={"color": plots.BLUE})
+    factors = np.array([schedules.learning_rate_factor(int(s), steps, settings) for s in at])
+    rates = {slot: float(choice.settings.get("lr", 0.001)) for slot, choice in project.optimizer.items()}
+    lines = [
+        line(at / steps * settings["epochs"], factors * rate, "train", slot, plots.SERIES[i % len(plots.SERIES)])
+        for i, (slot, rate) in enumerate(rates.items())
+    ]
+    chart(
+        "schedule",
+        lines,
+        about="the learning rate over the epochs",
+        title="epoch",
+        range=(0.0, float(settings["epochs"])),
+        height=104 if used else 156,
+        zero=True,
     )
-    plots.layout(figure, 150)
-    figure.update_xaxes(title="epoch")
-    figure.update_yaxes(rangemode="tozero")
-    st.plotly_chart(figure, key="schedule_chart", config=plots.CONFIG)

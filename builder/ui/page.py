@@ -10,7 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from builder import templates, validate
+from builder import data as datasets
+from builder import tasks, templates, validate
 from builder.canvas.catalogue import catalogue_json
 from builder.canvas.component import assets, editor, feed, gallery_item
 from builder.training.run import LIVE
@@ -27,12 +28,19 @@ _STYLE = """
 <style>
 header[data-testid="stHeader"] { display: none; }
 .stMainBlockContainer, .block-container { padding: 0 0 24px 0 !important; max-width: none !important; }
-.stApp [data-testid="stVerticalBlock"] { gap: 0.55rem; }
+.stApp [data-testid="stVerticalBlock"] { gap: 0.45rem; }
 .st-key-below { padding: 0 16px; margin-top: -14px; }
 .st-key-quiet { position: absolute; width: 1px; height: 1px; overflow: hidden; }
 .stApp [data-testid="stStatusWidget"] { display: none; }
 .stTabs [data-baseweb="tab-list"] { gap: 1.1rem; }
 .stApp [data-stale="true"] { opacity: 1 !important; transition: none !important; }
+.st-key-below [data-testid="stWidgetLabel"] { min-height: 0; margin-bottom: 1px; }
+.st-key-below [data-testid="stWidgetLabel"] p { font-size: 0.8rem; }
+.st-key-below [data-testid="stNumberInputContainer"], .st-key-below [data-baseweb="select"] > div,
+.st-key-below [data-testid="stTextInputRootElement"] { height: 2rem; min-height: 2rem; }
+.st-key-below [data-testid="stNumberInputContainer"] button { width: 1.5rem; }
+.st-key-below [data-baseweb="select"] > div > div { padding-top: 0; padding-bottom: 0; }
+.st-key-below [data-testid="stCaptionContainer"] p { font-size: 0.8rem; line-height: 1.35; }
 .stApp h5 { padding: 0; font-size: 0.95rem; }
 .stApp [data-testid="stMarkdownContainer"]:has(h5) { margin-bottom: 0; }
 </style>
@@ -95,13 +103,17 @@ def _gallery() -> list[dict[str, Any]]:
     cards = []
     for name in templates.names():
         about = templates.about(name)
+        project = templates.load(name)
         card = gallery_item(
             name,
-            templates.load(name),
+            project,
             label=about.title,
             about=about.text,
             group=about.family,
             parameters=about.parameters,
+            lesson=about.lesson or None,
+            task=tasks.find(project.task.name).label if project.task.name in tasks.names() else "",
+            data=datasets.find(project.data.name).label if project.data.name in datasets.names() else "",
         )
         cards.append(card)
     return cards

@@ -13,6 +13,7 @@ from builder import project as files
 from builder import templates
 from builder.problems import Edit
 from builder.project import Project
+from builder.proposals import Proposal
 from builder.training.client import Launcher
 from builder.training.run import LIVE, Run
 from builder.ui.session import Document
@@ -159,6 +160,19 @@ def change(label: str, edits: list[Edit]) -> None:
 def set_part(label: str, part: str, value: Any) -> None:
     """Set one part of the project, as one undoable step."""
     document().set_part(label, part, value)
+
+
+def propose(found: Proposal) -> None:
+    """Send a proposal as one undoable step, and say what it brought along."""
+    document().command(found.label, list(found.edits))
+    if found.remarks:
+        st.toast(f"{found.label}: it brought {_listed(found.remarks)}. Undo takes all of it back.", duration="long")
+
+
+def _listed(texts: tuple[str, ...]) -> str:
+    """Texts as people list them; fixes begin with a capital letter, which within a sentence is none."""
+    small = [text[:1].lower() + text[1:] for text in texts]
+    return small[0] if len(small) == 1 else f"{', '.join(small[:-1])} and {small[-1]}"
 
 
 def part(name: str) -> Any:

@@ -224,7 +224,7 @@ def test_every_view_fits_the_window(
         page = look.page
         page.get_by_test_id("node-conv1").wait_for()
         page.locator(".samples img").first.wait_for()
-        page.locator(".js-plotly-plot").wait_for()
+        page.locator(".bars.stack").wait_for()
         look.shot("1-first-visit", 2500)
         page.get_by_test_id("gallery").click()
         page.get_by_test_id("gallery-sheet").wait_for()
@@ -237,7 +237,7 @@ def tour(look: Look) -> None:
     """Every other view of a trained project, and a training."""
     page = look.page
     page.get_by_test_id("node-conv1").click()
-    page.locator(".js-plotly-plot").wait_for()
+    page.locator(".bars.stack").wait_for()
     look.shot("3-lenet-built", 2500)
     page.get_by_test_id("node-flatten").click()
     page.keyboard.press("Delete")
@@ -259,7 +259,7 @@ def tour(look: Look) -> None:
     page.get_by_test_id("stop").click()
     page.get_by_test_id("train").wait_for()
     look.tab("Results")
-    page.locator(".js-plotly-plot").first.wait_for()
+    page.locator(".matrix").first.wait_for()
     look.shot("8-results", 2500)
     look.tab("Code")
     page.get_by_text("Lines of").wait_for()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from builder.ui.views import plots
+from builder.ui.views import drawn
 from builder.ui.views.scene import Scene
 
 
@@ -18,8 +18,5 @@ def draw(scene: Scene) -> None:
         return
     right, total = int(np.trace(matrix)), int(matrix.sum())
     scene.title(f"{scene.split_name}: {right:,} of {total:,} right")
-    names = scene.dataset.class_names()
-    shown = names if len(names) == len(matrix) else tuple(map(str, range(len(matrix))))
-    height = 212 if len(matrix) <= 10 else 330  # ten classes are seen without scrolling on a small screen
-    st.plotly_chart(plots.matrix(matrix, shown, height, scene.dark), key=scene.key("matrix"), config=plots.CONFIG)
+    st.html(drawn.matrix(matrix, scene.dataset.class_names(), scene.dark))
     st.caption("Rows are the true classes, columns what the network said.")

@@ -67,65 +67,6 @@ def smoothed(y: Array, amount: float) -> Array:
     return found
 
 
-def matrix(values: Array, names: tuple[str, ...], height: int, dark: bool = False) -> go.Figure:
-    """A confusion matrix: rows the true classes, columns the predicted ones, counts in the cells."""
-    shares = values / np.maximum(values.sum(1, keepdims=True), 1)
-    shown = values.shape[0] <= 20
-    figure = go.Figure(
-        go.Heatmap(
-            z=shares,
-            x=list(names),
-            y=list(names),
-            text=np.where(values > 0, values.astype(int).astype(str), "") if shown else None,
-            texttemplate="%{text}" if shown else None,
-            customdata=values,
-            colorscale=[[0, "#171c24"], [1, "#7488ff"]] if dark else "Blues",
-            zmin=0,
-            zmax=1,
-            showscale=False,
-            xgap=1,
-            ygap=1,
-            hovertemplate="true %{y}, predicted %{x}: %{customdata}<extra></extra>",
-        )
-    )
-    layout(figure, height)
-    figure.update_xaxes(title="predicted", type="category")
-    figure.update_yaxes(title="true", type="category", autorange="reversed")
-    return figure
-
-
-def points(values: Array, labels: Array, names: tuple[str, ...], height: int, surface: Any = None) -> go.Figure:
-    """Points of the plane coloured by class, over the classes a network gives the plane (`surface`: x, y, z)."""
-    figure = go.Figure()
-    palette = (BLUE, ORANGE, GREEN, "#8a4fd0", TEAL, "#b83268", "#8a6d2f", "#5b6472")
-    if surface is not None:
-        x, y, z, count = surface
-        scale: list[list[Any]] = []
-        for i in range(count):
-            colour = palette[i % len(palette)]
-            scale += [[i / count, colour], [(i + 1) / count, colour]]
-        figure.add_trace(
-            go.Heatmap(
-                x=x,
-                y=y,
-                z=z,
-                colorscale=scale,
-                zmin=-0.5,
-                zmax=count - 0.5,
-                opacity=0.28,
-                showscale=False,
-                hoverinfo="skip",
-            )
-        )
-    for i, name in enumerate(names):
-        chosen = values[labels == i]
-        marker = {"size": 5, "color": palette[i % len(palette)], "line": {"width": 0.5, "color": "white"}}
-        figure.add_trace(go.Scatter(x=chosen[:, 0], y=chosen[:, 1], mode="markers", name=name, marker=marker))
-    layout(figure, height)
-    figure.update_yaxes(scaleanchor="x")
-    return figure
-
-
 def histogram(counts: list[int] | Array, low: float, high: float, height: int, colour: str = BLUE) -> go.Figure:
     """Bars of a histogram whose bins are of equal width between low and high."""
     edges = np.linspace(low, high, len(counts) + 1)

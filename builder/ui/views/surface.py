@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
 from builder.data import view
 from builder.data.base import DataError, Dataset
 from builder.training.snapshot import Snapshot
-from builder.ui.views import plots
+from builder.ui.views import drawn
 from builder.ui.views.scene import Scene
 
 
 def draw(scene: Scene) -> None:
     """Draw it."""
     scene.title()
-    drawn = None if scene.probe is None else figure(scene.probe, scene.dataset, 260)
-    if drawn is None:
+    found = None if scene.probe is None else figure(scene.probe, scene.dataset, 210)
+    if found is None:
         st.info("It appears as soon as something trains.")
         return
-    st.plotly_chart(drawn, key=scene.key("surface"), config=plots.CONFIG)
+    st.html(found)
 
 
-def figure(probe: Snapshot, dataset: Dataset, height: int = 330) -> Any:
-    """The figure of the decision border; None for data that are no points."""
+def figure(probe: Snapshot, dataset: Dataset, height: int = 210) -> str | None:
+    """The figure of the decision border as HTML; None for data that are no points."""
     info, values = probe.info.get("surface"), probe.part("surface").get("prediction")
     if info is None or values is None:
         return None
@@ -36,6 +34,6 @@ def figure(probe: Snapshot, dataset: Dataset, height: int = 330) -> Any:
     if samples.kind != "points" or samples.labels is None:
         return None
     size = int(info["size"])
-    x, y = (np.linspace(info["low"][i], info["high"][i], size) for i in (0, 1))
-    grid = (x, y, np.asarray(values).reshape(size, size), len(samples.class_names))
-    return plots.points(samples.inputs, samples.labels, samples.class_names, height, grid)
+    low, high = np.asarray(info["low"][:2], float), np.asarray(info["high"][:2], float)
+    classes = np.asarray(values).reshape(size, size)
+    return drawn.plane(samples.inputs, samples.labels, samples.class_names, height, (low, high), classes)

@@ -111,8 +111,20 @@ export interface GalleryItem {
   about?: string;
   group?: string;
   parameters?: number | null;
+  /** The task and the data, as people call them. */
+  task?: string;
+  data?: string;
+  lesson?: Lesson | null;
   /** Category of every node in order, and wires as pairs of their indices: the picture is drawn from it. */
   sketch?: { nodes: string[]; edges: [number, number][] };
+}
+
+/** What a starter project teaches: plain sentences, and a formula. */
+export interface Lesson {
+  look?: string;
+  try?: string;
+  break?: string;
+  formula?: string;
 }
 
 export interface InnerJson {

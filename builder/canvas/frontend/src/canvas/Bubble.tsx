@@ -5,6 +5,7 @@ import { networkOf } from "../document/definitions";
 import { applyFix, boxes, viewport } from "../commands";
 import { useDocument, useHost, useReadOnly, useUi } from "../hooks";
 import { Icon } from "../Icon";
+import { roomFor } from "./room";
 import type { ProblemJson } from "../types";
 
 const WIDTH = 400;
@@ -37,14 +38,14 @@ export function Bubble(): ReactElement | null {
   const top = box.y * zoom + ty;
   const bottom = top + box.h * zoom;
   if (bottom < 0 || top > height || left > width || left + box.w * zoom < 0) return null;
+  const block = { x: left, y: top, w: box.w * zoom, h: box.h * zoom };
+  const others = [...boxes(graph)].filter(([id]) => id !== chosen.node).map(([, o]) => ({ x: o.x * zoom + tx, y: o.y * zoom + ty, w: o.w * zoom, h: o.h * zoom }));
   const w = Math.min(WIDTH, width - 80);
-  const above = bottom + 12 + tall > height - 4 && top - 12 - tall > 4;
-  const x = Math.max(8, Math.min(left, width - w - 60));
-  const arrow = Math.max(14, Math.min(w - 24, left + (box.w * zoom) / 2 - x));
-  const place = above ? { bottom: height - top + 12 } : { top: Math.max(4, Math.min(bottom + 12, height - tall - 4)) };
+  const { x, y, side } = roomFor({ w, h: tall }, block, others, { width, height });
+  const arrow = Math.max(14, Math.min(w - 24, left + block.w / 2 - x));
   return (
-    <div ref={card} className={`bubble ${chosen.severity} ${above ? "above" : "below"}`} style={{ left: x, width: w, ...place }} role="alert" data-testid="bubble">
-      <span className="bubble-arrow" style={{ left: arrow }} />
+    <div ref={card} className={`bubble ${chosen.severity} ${side}`} style={{ left: x, width: w, top: y }} role="alert" data-testid="bubble">
+      {side !== "apart" && <span className="bubble-arrow" style={{ left: arrow }} />}
       <span className="bubble-icon"><Icon name={chosen.severity === "error" ? "error" : "warning"} /></span>
       <div className="bubble-text">{chosen.message}</div>
       <button type="button" className="bubble-close" aria-label="Hide this message" title="Hide" onClick={() => setClosed(key)}><Icon name="close" size={12} /></button>

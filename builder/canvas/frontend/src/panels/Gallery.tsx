@@ -23,28 +23,51 @@ export function Gallery(): ReactElement {
   useEffect(() => {
     search.current?.focus();
   }, []);
+  const [topic, setTopic] = useState("");
+  const topics = [...new Set(items.map((i) => i.group ?? ""))].filter(Boolean);
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = items.filter((i) => words.every((w) => `${i.name} ${i.label} ${i.about ?? ""} ${i.group ?? ""}`.toLowerCase().includes(w)));
+  const matching = items.filter((i) => words.every((w) => `${i.name} ${i.label} ${i.about ?? ""} ${i.group ?? ""} ${i.task ?? ""} ${i.data ?? ""}`.toLowerCase().includes(w)));
+  const found = topic && matching.some((i) => i.group === topic) ? matching.filter((i) => i.group === topic) : matching;
+  const card = (item: GalleryItem): ReactElement => (
+    <button key={item.name} type="button" disabled={readOnly} className={`template ${item.label === current || item.name === current ? "current" : ""}`} data-testid={`template-${item.name}`} onClick={() => openTemplate(item)}>
+      <Sketch sketch={item.sketch} />
+      <span className="template-name clip">{item.label}</span>
+      <span className="template-about" title={item.about}>{item.about}</span>
+      <span className="template-size">
+        <span>{item.parameters != null ? `${short(item.parameters)} parameters` : ""}</span>
+        <span className="clip" title={[item.task, item.data].filter(Boolean).join(", on ")}>{item.data ?? item.task ?? ""}</span>
+      </span>
+    </button>
+  );
   return (
-    <div className="sheet" role="dialog" aria-label="Start from a network" data-testid="gallery-sheet" onKeyDown={(e) => e.key === "Escape" && close()}>
+    <div className="sheet gallery" role="dialog" aria-label="Start from a network" data-testid="gallery-sheet" onKeyDown={(e) => e.key === "Escape" && close()}>
       <div className="sheet-head">
         <b>Start from a network</b>
         <span className="faint">opening one can be undone</span>
-        <span className="palette-search sheet-search"><Icon name="search" size={13} /><input ref={search} value={query} placeholder="Search templates" aria-label="Search templates" data-testid="gallery-search" onChange={(e) => setQuery(e.currentTarget.value)} /></span>
+        <span className="palette-search sheet-search"><Icon name="search" size={13} /><input ref={search} value={query} placeholder="Search by name, data or task" aria-label="Search templates" data-testid="gallery-search" onChange={(e) => setQuery(e.currentTarget.value)} onKeyDown={(e) => e.key === "Enter" && words.length > 0 && found[0] && !readOnly && openTemplate(found[0])} /></span>
         <button type="button" className="icon-button" aria-label="Close" title="Close (Esc)" onClick={close}><Icon name="close" size={14} /></button>
       </div>
-      <div className="sheet-body">
-        <div className="cards">
-          {found.map((item) => (
-            <button key={item.name} type="button" disabled={readOnly} className={`template ${item.label === current || item.name === current ? "current" : ""}`} data-testid={`template-${item.name}`} onClick={() => openTemplate(item)}>
-              <Sketch sketch={item.sketch} />
-              <span className="template-name">{item.label}</span>
-              <span className="template-about" title={item.about}>{item.about}</span>
-              <span className="template-size" title={item.group}>{item.parameters != null ? `${short(item.parameters)} parameters` : item.group}</span>
-            </button>
+      <div className="gallery-body">
+        <nav className="topics" aria-label="Topics">
+          {["", ...topics].map((name) => {
+            const count = matching.filter((i) => !name || i.group === name).length;
+            return (
+              <button key={name} type="button" aria-pressed={topic === name} disabled={count === 0} data-testid={`topic-${name || "all"}`} onClick={() => setTopic(name)}>
+                <span className="clip">{name || "All topics"}</span> <span className="sum">{count}</span>
+              </button>
+            );
+          })}
+        </nav>
+        <div className="sheet-body">
+          {topics.filter((name) => found.some((i) => i.group === name)).map((name) => (
+            <section key={name}>
+              <h4>{name}</h4>
+              <div className="cards">{found.filter((i) => i.group === name).map(card)}</div>
+            </section>
           ))}
+          {found.some((i) => !i.group) && <section><div className="cards">{found.filter((i) => !i.group).map(card)}</div></section>}
+          {found.length === 0 && <p className="none">{items.length ? `No template is called “${query}”.` : "No templates are installed."}</p>}
         </div>
-        {found.length === 0 && <p className="none">{items.length ? `No template is called “${query}”.` : "No templates are installed."}</p>}
       </div>
     </div>
   );

@@ -2,6 +2,7 @@ import { type ReactElement, useState } from "react";
 import { app } from "../app";
 import { useDocument, useHost, useLive, useReadOnly, useUi } from "../hooks";
 import { Icon } from "../Icon";
+import { Lesson } from "./Lesson";
 import { openTemplate, Sketch } from "./Gallery";
 
 const KEY = "layerloom:starters-hidden";
@@ -15,7 +16,7 @@ function hiddenBefore(): boolean {
   }
 }
 
-/** A strip of templates below an untouched first network. It goes with the first edit or run. */
+/** A strip of templates below an untouched first network. With the first edit or run the network's lesson takes its place. */
 export function Starters(): ReactElement | null {
   const gallery = useHost((h) => h.gallery);
   const untouched = useDocument((d) => d.loaded && d.rev <= 1 && d.undo.length === 0 && d.redo.length === 0 && Object.values(d.project.networks).some((n) => n.nodes.length > 0));
@@ -24,7 +25,7 @@ export function Starters(): ReactElement | null {
   const overlay = useUi((u) => u.overlay);
   const readOnly = useReadOnly();
   const [hidden, setHidden] = useState(hiddenBefore);
-  if (!untouched || !fresh || hidden || readOnly || gallery.length < 2 || overlay === "gallery") return null;
+  if (!untouched || !fresh || hidden || readOnly || gallery.length < 2 || overlay === "gallery") return <Lesson />;
   // One of each kind first, so that the strip shows how far the templates reach.
   const kinds = new Set<string>();
   const ordered = [...gallery].sort((a, b) => Number(b.name === current || b.label === current) - Number(a.name === current || a.label === current));

@@ -5,6 +5,7 @@ import { viewport } from "../commands";
 import { count } from "../canvas/format";
 import { isActive, useCatalogue, useDocument, useHost, useLive } from "../hooks";
 import { Icon } from "../Icon";
+import { LessonAgain } from "./Lesson";
 
 const spaced = (name: string): string => name.replace(/_/g, " ");
 
@@ -36,6 +37,7 @@ export function Summary(): ReactElement {
         <Step name="Loss & optimizer" text={steps?.loss ?? `${spaced(project.loss.name)}${optimizer ? `, ${optimizer.name}${lr != null ? ` at ${String(lr)}` : ""}` : ""}`} done show="loss" />
         <Step name="Train" text={isActive(run.status) ? `epoch ${run.epoch ?? 1} of ${run.epochs ?? "?"}` : (steps?.train ?? (epochs != null ? `${String(epochs)} epochs` : "Press Train"))} now show="curves" />
       </ol>
+      <LessonAgain />
       {listed.length > 0 && (
         <section>
           <h4 className="with-sum"><span>Parameters by block</span><span className="plain">{count(notes?.parameters)}</span></h4>
