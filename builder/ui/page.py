@@ -36,10 +36,10 @@ header[data-testid="stHeader"] { display: none; }
 .stApp [data-stale="true"] { opacity: 1 !important; transition: none !important; }
 .st-key-below [data-testid="stWidgetLabel"] { min-height: 0; margin-bottom: 1px; }
 .st-key-below [data-testid="stWidgetLabel"] p { font-size: 0.8rem; }
-.st-key-below [data-testid="stNumberInputContainer"], .st-key-below [data-baseweb="select"] > div,
+.st-key-below [data-testid="stNumberInputContainer"], .st-key-below .react-aria-ComboBox [role="group"],
 .st-key-below [data-testid="stTextInputRootElement"] { height: 2rem; min-height: 2rem; }
 .st-key-below [data-testid="stNumberInputContainer"] button { width: 1.5rem; }
-.st-key-below [data-baseweb="select"] > div > div { padding-top: 0; padding-bottom: 0; }
+.st-key-below .react-aria-ComboBox input { padding-top: 0; padding-bottom: 0; }
 .st-key-below [data-testid="stCaptionContainer"] p { font-size: 0.8rem; line-height: 1.35; }
 .stApp h5 { padding: 0; font-size: 0.95rem; }
 .stApp [data-testid="stMarkdownContainer"]:has(h5) { margin-bottom: 0; }
