@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from builder import edits
+from builder.definition import PLACE
 from builder.problems import Fix, Problem
 from builder.project import Project
 from builder.remedies import REMEDIES
@@ -47,7 +48,8 @@ def _fix(
 ) -> tuple[Fix | None, int]:
     """The first of at most `most` candidates that works, and how many were tried."""
     make = REMEDIES.get(problem.code)
-    if make is None or (problem.network and problem.network not in project.networks):
+    place = problem.network
+    if make is None or (place and place not in project.networks and place.removeprefix(PLACE) not in report.insides):
         return None, 0
     used = 0
     for label, changes in make(Scene(project, report, problem)):
@@ -75,5 +77,6 @@ def _better(problem: Problem, before: Report, after: Report) -> bool:
 def _weight(report: Report) -> tuple[int, int, int]:
     """How bad a project is: errors, then nodes without a shape, then warnings."""
     errors = sum(p.severity == "error" for p in report.problems)
-    unknown = sum(n.shape is None for known in report.nodes.values() for n in known.values())
+    everywhere = (*report.nodes.values(), *report.insides.values())
+    unknown = sum(n.shape is None for known in everywhere for n in known.values())
     return (errors + unknown, errors, len(report.problems))

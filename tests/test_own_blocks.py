@@ -450,3 +450,32 @@ def test_a_fix_brings_a_repeat_back_into_bounds() -> None:
     (problem,) = [p for p in report.problems if p.code == "unknown-block"]
     assert problem.fix is not None
     assert builder.check(edits.apply(project, problem.fix.edits)).ok
+
+
+def test_a_problem_inside_is_fixed_inside_and_arguments_stay() -> None:
+    raw: Json = {
+        "arguments": {"width": 5, "bias": False},
+        "nodes": [
+            node("x", "Image", channels=6, height=8, width=8),
+            node("conv", "Conv2d", out_channels=argument("width"), kernel_size=11, bias=argument("bias")),
+            node("fc", "Linear", out_features=10, bias=argument("bias")),
+            node("output", "Output"),
+        ],
+        "edges": wires("x>conv", "conv>fc", "fc>output"),
+    }
+    data = stack(blocks={"Own": raw})
+    data["networks"]["network"]["nodes"][2:4] = [node("own", "Own", width=3)]
+    data["networks"]["network"]["edges"] = wires("image>stem", "stem>own", "own>output")
+    project, report = opened(data)
+    steps = 0
+    while not report.ok and steps < 6:
+        problem = next(p for p in report.problems if p.network == "blocks/Own" and p.fix is not None)
+        assert problem.fix is not None
+        project = edits.apply(project, problem.fix.edits)
+        report, steps = builder.check(project), steps + 1
+    assert report.ok, report.problems
+    assert steps > 1
+    settings = {n["id"]: n["settings"] for n in to_json(project)["blocks"]["Own"]["nodes"]}
+    assert settings["conv"]["out_channels"] == argument("width")
+    assert settings["fc"]["bias"] == argument("bias")
+    assert builder.compile(project)["network"](torch.randn(2, 1, 8, 8)).shape == (2, 10)

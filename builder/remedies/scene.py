@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import blocks
 from blocks.base import Block, SettingError, Shape
+from builder.definition import PLACE, opened
 from builder.graph import Edge, Graph, Node
 from builder.problems import Edit, Problem
 from builder.project import Project, node_to_json
 from builder.structure import is_input, wiring
 
 if TYPE_CHECKING:
-    from builder.validate import Report
+    from builder.validate import NodeReport, Report
 
 Candidate = tuple[str, list[Edit]]
 """A remedy to be tried: what its button says, and its edits."""
@@ -34,8 +35,22 @@ class Scene:
 
     @functools.cached_property
     def graph(self) -> Graph:
-        """The network the problem is in."""
-        return self.project.networks[self.problem.network]
+        """The network, or the inside of an own block, that the problem is in."""
+        place = self.problem.network
+        if place in self.project.networks:
+            return self.project.networks[place]
+        return opened(self.project.blocks.get(place.removeprefix(PLACE)), self.project.own) or Graph()
+
+    @functools.cached_property
+    def known(self) -> dict[str, NodeReport]:
+        """What is known of the nodes there."""
+        place = self.problem.network
+        return self.report.nodes.get(place) or self.report.insides.get(place.removeprefix(PLACE), {})
+
+    @property
+    def inputs(self) -> tuple[Shape, ...]:
+        """The shapes at the node's ports, as far as they are known."""
+        return tuple(self.known[self.node.id].inputs.values())
 
     @functools.cached_property
     def node(self) -> Node:
@@ -50,11 +65,27 @@ class Scene:
 
     def shape(self, id: str) -> Shape | None:
         """The output shape of a node, if known."""
-        return self.report.shapes[self.problem.network].get(id)
+        return self.known[id].shape if id in self.known else None
 
     def edit(self, op: str, **values: Any) -> Edit:
         """An edit in the problem's network."""
+        if op == "replace_node":
+            values = {**values, "node": self._with_arguments(values["node"])}
         return {"op": op, "network": self.problem.network, **values}
+
+    def _with_arguments(self, node: dict[str, Any]) -> dict[str, Any]:
+        """The node with arguments of the own block it is in wherever it keeps the values these stand for."""
+        raw = self.project.blocks.get(self.problem.network.removeprefix(PLACE))
+        if self.problem.network in self.project.networks or not isinstance(raw, dict) or node["id"] not in self.known:
+            return node
+        before = node_to_json(self.graph.node(node["id"]))["settings"]
+        written: dict[str, Any] = next((n.get("settings", {}) for n in raw["nodes"] if n.get("id") == node["id"]), {})
+        kept = {
+            name: written[name]
+            for name, value in node["settings"].items()
+            if isinstance(written.get(name), dict) and before.get(name) == value
+        }
+        return {**node, "settings": {**node["settings"], **kept}}
 
 
 def by_role(role: str) -> type[Block] | None:

@@ -29,7 +29,7 @@ def tokens(scene: Scene) -> Iterator[Candidate]:
 
 def equal(scene: Scene) -> Iterator[Candidate]:
     """Make one input of a merge like another: project channels, crop, pad, or map a vector."""
-    merge = scene.report.nodes[scene.problem.network][scene.node.id].inputs
+    merge = scene.known[scene.node.id].inputs
     project, readout, crop, pad = (by_role(r) for r in ("project", "readout", "crop", "pad"))
     wires = {e.target_port: e for e in scene.graph.incoming(scene.node.id)}
     pairs = [(a, b) for b in merge for a in reversed(merge) if a != b and merge[a] != merge[b]]
@@ -70,7 +70,7 @@ def _projections(project: type[Block], have: Shape, want: Shape) -> Iterator[Blo
 
 def kernel(scene: Scene) -> Iterator[Candidate]:
     settings = node_to_json(scene.node)["settings"]
-    shapes = scene.report.nodes[scene.problem.network][scene.node.id].inputs.values()
+    shapes = scene.inputs
     largest = min((n for shape in shapes for n in shape[1:]), default=1)
     now = settings.get("kernel_size")
     if isinstance(now, (int, list)):
@@ -84,7 +84,7 @@ def kernel(scene: Scene) -> Iterator[Candidate]:
 
 def divisor(scene: Scene) -> Iterator[Candidate]:
     settings = node_to_json(scene.node)["settings"]
-    shape = next(iter(scene.report.nodes[scene.problem.network][scene.node.id].inputs.values()), (1,))
+    shape = next(iter(scene.inputs), (1,))
     counts = [shape[0], shape[-1], settings.get("out_channels", 0)]
     for name in ("groups", "num_groups", "num_heads"):
         if name in settings:
@@ -99,7 +99,7 @@ def divisor(scene: Scene) -> Iterator[Candidate]:
 def smaller(scene: Scene) -> Iterator[Candidate]:
     """Settings that reach beyond the input are brought back to it."""
     settings = node_to_json(scene.node)["settings"]
-    shape = next(iter(scene.report.nodes[scene.problem.network][scene.node.id].inputs.values()), ())
+    shape = next(iter(scene.inputs), ())
     if "padding" in settings:
         kernel = settings.get("kernel_size", 1)
         half = (min(kernel) if isinstance(kernel, list) else kernel) // 2

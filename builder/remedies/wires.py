@@ -88,4 +88,5 @@ def unknown(scene: Scene) -> Iterator[Candidate]:
         node = dataclasses.replace(scene.node, block=cls.from_settings(valid(cls, block.settings)))
         changes = [scene.edit("replace_node", id=node.id, node=node_to_json(node))]
         yield "Use the usual value", changes
-    yield from removal(scene)
+    if not isinstance(cls, str):  # an own block that is broken inside is to be mended, not removed
+        yield from removal(scene)
