@@ -33,6 +33,9 @@ PRESENT = os.environ.get("LAYERLOOM_DATA")
 ON_DISK = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "blood_cells": "bccd_voc"} | {
     "shakespeare": "tinyshakespeare",
     "war_and_peace": "russian_classics",
+    "names": "names",
+    "sunspots": "timeseries",
+    "temperatures": "timeseries",
 }
 """The folder of LAYERLOOM_DATA that each needs."""
 DOWNLOADED = {"kmnist", "cifar10"}
@@ -53,6 +56,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("small_world_text", {"language": "Russian", "length": 30}),
     ("shakespeare", {"length": 100}),
     ("war_and_peace", {}),
+    ("names", {"max_length": 8, "test": 0.0}),
+    ("sunspots", {}),
+    ("temperatures", {"past": 10, "horizon": 3}),
+    ("waves", {"horizon": 5}),
     ("shape_boxes", {"samples": 40, "height": 24, "width": 40, "colour": "grey", "kinds": ["star"], "test": 0.0}),
 ]
 

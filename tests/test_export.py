@@ -43,6 +43,7 @@ def from_template(name: str, **data_settings: Any) -> Callable[..., Project]:
 PROJECTS = [
     *(lenet5, small_resnet, row_lstm, spiral_mlp, point_gan, shape_finder),
     from_template("char_lstm", sentences=120),
+    from_template("gru_forecast", steps=300, horizon=1),
     *(from_template(f"skipgram{kind}", sentences=400) for kind in ("", "_hierarchical", "_hashed")),
 ]
 

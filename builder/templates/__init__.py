@@ -16,7 +16,7 @@ _ORDER = (
     *("resnet18", "resnet34", "resnet50", "resnet20_cifar"),
     *("gan", "dcgan", "yolo_tiny", "yolo_v1"),
     *("skipgram", "skipgram_hierarchical", "skipgram_hashed"),
-    *("char_lstm",),
+    *("rnn_names", "gru_forecast", "char_lstm"),
 )
 """The order in which a course meets them; other files come after these."""
 

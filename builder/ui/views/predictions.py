@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 import streamlit as st
 
@@ -16,6 +18,8 @@ _GRID = """
 .predictions { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 6px 8px; }
 .predictions figure { margin: 0; text-align: center; font-size: 11px; line-height: 1.3; }
 .predictions img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px; background: #0b0d12; }
+.predictions.texts { grid-template-columns: repeat(auto-fill, minmax(112px, 1fr)); }
+.predictions p { font-size: 14px; margin: 0; padding: 4px 2px; border-radius: 4px; background: rgb(140 150 170 / .14); overflow-wrap: anywhere; }
 .predictions figcaption { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-weight: 600; }
 .predictions small { opacity: .7; display: block; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 """
@@ -42,10 +46,11 @@ def draw(scene: Scene) -> None:
         st.success("Nothing was taken for something else." if only == "Wrong" else "There is none.")
         return
     try:
-        inputs = scene.samples()[next(iter(scene.dataset.fields()))]
+        samples = scene.samples()
     except (DataError, ValueError, OSError) as error:
         st.error(str(error))
         return
+    inputs = samples[next(iter(scene.dataset.fields()))]
     colours = ("#ff8f87", "#5cc98b") if scene.dark else ("#c02a2a", "#227a4b")
     values = scene.array("probability")
     cells = []
@@ -53,13 +58,19 @@ def draw(scene: Scene) -> None:
         if i >= len(inputs):
             continue
         right = prediction[i] == label[i]
-        picture = pictures.url(pictures.sample_picture(np.asarray(inputs[int(i)], np.float32)))
+        text = scene.dataset.sample_text({name: values[int(i)] for name, values in samples.items()})
+        if text is None:
+            picture = pictures.url(pictures.sample_picture(np.asarray(inputs[int(i)], np.float32)))
+            shown = f"<img src='{picture}' alt=''/>"
+        else:
+            shown = f"<p>{html.escape(text)}</p>"
         said = f"{'✓' if right else '✗'} {scene.class_name(prediction[i])}{_probability(values, int(i), int(prediction[i]))}"
         cells.append(
-            f"<figure><img src='{picture}' alt=''/><figcaption style='color:{colours[bool(right)]}'>{said}</figcaption>"
+            f"<figure>{shown}<figcaption style='color:{colours[bool(right)]}'>{said}</figcaption>"
             f"<small>true {scene.class_name(label[i])}</small></figure>"
         )
-    st.html(f"<style>{_GRID}</style><div class='predictions'>{''.join(cells)}</div>")
+    kind = " texts" if "<p>" in "".join(cells) else ""
+    st.html(f"<style>{_GRID}</style><div class='predictions{kind}'>{''.join(cells)}</div>")
     if len(index) > SHOWN:
         st.caption(f"{SHOWN} of {len(index):,}" + (", the worst first." if only == "Wrong" else "."))
 

@@ -1,0 +1,47 @@
+"""A series with its forecast and the naive one: ``truth``, ``forecast`` and ``naive`` (N, H), in the order of time."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from builder.ui.views import plots
+from builder.ui.views.scene import Scene
+
+SHOWN = 200
+
+
+def draw(scene: Scene) -> None:
+    """Draw a stretch of the series, with the forecast for a step ahead or the last one."""
+    forecast, truth, naive = (scene.array(role) for role in ("forecast", "truth", "naive"))
+    scene.title("" if scene.step is None else f"{scene.split_name}, step {scene.step:,}")
+    if forecast is None or truth is None or naive is None:
+        st.info("The forecast comes with the first steps of the training.")
+        return
+    horizon = truth.shape[1]
+    left, right = st.columns([1.2, 3], vertical_alignment="bottom")
+    ahead = 1
+    if horizon > 1:
+        ahead = left.slider("Steps ahead", 1, horizon, horizon, key=scene.key("ahead"))
+    start = 0
+    if len(truth) > SHOWN:
+        start = right.slider("From", 0, len(truth) - SHOWN, 0, key=scene.key("from"), help="The first step shown.")
+    stretch = slice(start, start + SHOWN)
+    time = np.arange(start, min(start + SHOWN, len(truth))) + ahead
+    figure = go.Figure()
+    ink = "#d8dde6" if scene.dark else "#222b38"
+    for name, values, line in (
+        ("truth", truth, {"color": ink, "width": 1.6}),
+        ("naive", naive, {"color": plots.GREY, "width": 1, "dash": "dot"}),
+        ("forecast", forecast, {"color": plots.ORANGE, "width": 1.8}),
+    ):
+        figure.add_trace(go.Scatter(x=time, y=values[stretch, ahead - 1], mode="lines", name=name, line=line))
+    plots.layout(figure, 280)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.1, "x": 0}, hovermode="x unified")
+    figure.update_xaxes(title="step")
+    st.plotly_chart(figure, key=scene.key("series"), config=plots.CONFIG)
+    error, baseline = (float(np.abs(v - truth).mean()) for v in (forecast, naive))
+    st.caption(
+        f"Mean absolute error {error:.4g}; that of the naive forecast {baseline:.4g}, so {error / max(baseline, 1e-12):.2f} of it."
+    )
