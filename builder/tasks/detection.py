@@ -245,7 +245,7 @@ class Detection(Task):
             "boxes",
             "Boxes on validation pictures",
             {"found": "sample/found", "truths": "sample/truths", "answers": "sample/answers"},
-            help="Solid boxes are found, dotted ones true. Each cell tells its raw answer under the pointer.",
+            help="Solid boxes are found, dashed ones true. Each cell tells its raw answer under the pointer.",
             width=2.4,
         ),
         Look("precision_recall", "Precision over recall", {"found": "sample/found", "truths": "sample/truths"}),

@@ -15,6 +15,7 @@ def open_template(look: Look, server: Server, name: str, node: str) -> None:
     page.get_by_test_id(f"template-{name}").click()
     page.get_by_test_id(f"node-{node}").wait_for()
     page.locator("[data-testid=saved][data-state=saved]").wait_for()
+    page.wait_for_timeout(1500)  # the panels show the new project before anything in them is changed
 
 
 def set_number(page: Any, label: str, value: object) -> None:

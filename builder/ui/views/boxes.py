@@ -18,11 +18,12 @@ LARGE = 270
 
 _GRID = """
 .boxes { display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px; }
-.boxes svg { width: 100%; border-radius: 4px; display: block; background: #0b0d12; }
-.boxes rect, .boxes-key rect { fill: none; vector-effect: non-scaling-stroke; }
-.boxes .true { stroke: white; stroke-width: 1; stroke-dasharray: 3 3; opacity: .85; }
-.boxes .found { stroke-width: 2; }
-.boxes-key { font-size: 12px; display: flex; gap: 4px 14px; flex-wrap: wrap; align-items: center; }
+.boxes .picture { position: relative; overflow: hidden; border-radius: 4px; background: #0b0d12; }
+.boxes img { width: 100%; display: block; image-rendering: pixelated; }
+.boxes i { position: absolute; box-sizing: border-box; }
+.boxes .true { border: 1px dashed rgba(255, 255, 255, .85); }
+.boxes .found { border: 2px solid; }
+.boxes-key { font-size: 12px; display: flex; gap: 4px 14px; flex-wrap: wrap; align-items: center; padding-top: 4px; }
 .boxes-key i { width: 12px; height: 12px; border: 2px solid; display: inline-block; margin-right: 5px; vertical-align: -1px; }
 """
 
@@ -72,25 +73,19 @@ def _colour(label: float) -> str:
 
 
 def _small(values: Array, found: Array, truths: Array | None, least: float) -> str:
-    """A picture with its boxes as SVG, in parts of the picture."""
+    """A picture with its boxes over it, placed in parts of the picture."""
     picture = pictures.url(pictures.sample_picture(values))
-    drawn = "".join(_rect(row[1:], "true", "") for row in (() if truths is None else truths) if row[0] >= 0)
+    drawn = "".join(_box(row[1:], "true", "") for row in (() if truths is None else truths) if row[0] >= 0)
     drawn += "".join(
-        _rect(row[2:], "found", f" style='stroke: {_colour(row[0])}'")
-        for row in found
-        if row[0] >= 0 and row[1] >= least
+        _box(row[2:], "found", f"border-color: {_colour(row[0])};") for row in found if row[0] >= 0 and row[1] >= least
     )
-    ratio = 100 * values.shape[-2] / values.shape[-1]
-    return (
-        f"<svg viewBox='0 0 100 {ratio:.2f}'><image href='{picture}' width='100' height='{ratio:.2f}' "
-        f"preserveAspectRatio='none' style='image-rendering: pixelated'/>"
-        f"<g transform='scale(100 {ratio:.2f})'>{drawn}</g></svg>"
-    )
+    return f"<div class='picture'><img src='{picture}' alt=''/>{drawn}</div>"
 
 
-def _rect(box: Array, kind: str, more: str) -> str:
-    left, top, right, bottom = (min(1.0, max(0.0, float(v))) for v in box)
-    return f"<rect x='{left:.4f}' y='{top:.4f}' width='{right - left:.4f}' height='{bottom - top:.4f}' class='{kind}'{more}/>"
+def _box(box: Array, kind: str, more: str) -> str:
+    left, top, right, bottom = (100 * min(1.0, max(0.0, float(v))) for v in box)
+    place = f"left: {left:.2f}%; top: {top:.2f}%; width: {right - left:.2f}%; height: {bottom - top:.2f}%;"
+    return f"<i class='{kind}' style='{place}{more}'></i>"
 
 
 def _key(scene: Scene) -> str:
@@ -100,7 +95,7 @@ def _key(scene: Scene) -> str:
         for i in range(min(8, len(names)))
     )
     more = f"<span>and {len(names) - 8} more</span>" if len(names) > 8 else ""
-    return f"<div class='boxes-key'>{shown}{more}<span style='opacity: .75'>dotted: true</span></div>"
+    return f"<div class='boxes-key'>{shown}{more}<span style='opacity: .75'>dashed: true</span></div>"
 
 
 def _large(
