@@ -14,10 +14,10 @@ from builder.ui.views import pictures, plots
 from builder.ui.views.scene import Scene
 
 SHOWN = 8
-LARGE = 270
+LARGE = 215
 
 _GRID = """
-.boxes { display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px; }
+.boxes { display: grid; grid-template-columns: repeat(4, minmax(0, 118px)); gap: 6px; }
 .boxes .picture { position: relative; overflow: hidden; border-radius: 4px; background: #0b0d12; }
 .boxes img { width: 100%; display: block; image-rendering: pixelated; }
 .boxes i { position: absolute; box-sizing: border-box; }
@@ -33,7 +33,7 @@ def draw(scene: Scene) -> None:
     found = scene.array("found")
     step = scene.step
     scene.title("" if found is None or step is None else f"step {step:,}")
-    if found is None:
+    if found is None or not len(found):
         st.info("The first boxes come as soon as something trains.")
         return
     try:
@@ -43,29 +43,33 @@ def draw(scene: Scene) -> None:
         return
     truths, answers = scene.array("truths"), scene.array("answers")
     count = min(SHOWN, len(found), len(inputs))
-    least = st.slider(
-        "Confidence from",
-        0.0,
-        1.0,
-        0.3,
-        0.01,
-        key=scene.key("least"),
-        help="Boxes with a smaller score are not drawn; it changes nothing in the training.",
-    )
-    left, right = st.columns([1.55, 1], gap="medium")
+    left, right = st.columns([1.7, 1], gap="medium", vertical_alignment="top")
     with left:
+        least = st.slider(
+            "Confidence from",
+            0.0,
+            1.0,
+            0.3,
+            0.01,
+            key=scene.key("least"),
+            help="Boxes with a smaller score are not drawn; it changes nothing in the training.",
+        )
         cells = [
             _small(np.asarray(inputs[i]), found[i], None if truths is None else truths[i], least) for i in range(count)
         ]
         st.html(f"<style>{_GRID}</style><div class='boxes' data-testid='boxes'>{''.join(cells)}</div>{_key(scene)}")
     with right:
         chosen = st.segmented_control(
-            "Picture", list(range(count)), default=0, key=scene.key("chosen"), format_func=lambda i: str(i + 1)
+            "Picture",
+            list(range(count)),
+            default=0,
+            key=scene.key("chosen"),
+            format_func=lambda i: str(i + 1),
+            label_visibility="collapsed",
         )
-        i = chosen or 0
-        if i < count:
-            shown = _large(scene, np.asarray(inputs[i]), found[i], truths, answers, i, least)
-            st.plotly_chart(shown, key=scene.key("large"), config=plots.CONFIG)
+        i = min(chosen or 0, count - 1)
+        shown = _large(scene, np.asarray(inputs[i]), found[i], truths, answers, i, least)
+        st.plotly_chart(shown, key=scene.key("large"), config=plots.CONFIG)
 
 
 def _colour(label: float) -> str:

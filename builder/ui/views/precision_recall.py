@@ -11,7 +11,7 @@ from builder.ui.views import plots
 from builder.ui.views.scene import Scene
 
 CLASSES = 6
-HEIGHT = 250
+HEIGHT = 150
 
 
 def draw(scene: Scene) -> None:
