@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from blocks.base import Block, BlockError, Port, SettingError, Shape
@@ -379,9 +380,15 @@ def _lonely(block: Block, shape: Shape, inner: tuple[Inner, ...]) -> bool:
 # --- size ----------------------------------------------------------------------------------------
 
 
+@functools.cache
 def machine_memory() -> int:
-    """Bytes of memory this machine has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Bytes of memory this machine has, or those a container is given of them."""
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        given = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return whole  # no container, or none that says so
+    return min(whole, int(given)) if given.isdigit() else whole
 
 
 def _memory(parameters: int, known: dict[str, NodeReport], training: TrainingSettings | None) -> int:

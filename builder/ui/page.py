@@ -14,6 +14,7 @@ from builder import data as datasets
 from builder import tasks, templates, validate
 from builder.canvas.catalogue import catalogue_json
 from builder.canvas.component import assets, editor, feed, gallery_item
+from builder.training.estimate import duration, estimate
 from builder.training.run import LIVE
 from builder.ui import actions, code, curves, data, download, inside, live, objective, results, state
 from builder.workspace import WorkspaceError
@@ -141,6 +142,14 @@ def _steps() -> dict[str, str]:
         found["loss"] = f"{parts.loss.label}{rate}"
     if parts.training is not None:
         found["train"] = f"{parts.training.epochs} epochs, batches of {parts.training.batch_size}"
+        cost = estimate(project, state.document().report(), parts)
+        if cost is not None:
+            step, memory = (
+                duration(cost.step),
+                f"{cost.memory / 2**30:.1f} of {validate.machine_memory() / 2**30:.0f} GB",
+            )
+            whole = "" if cost.epoch is None else f", {duration(cost.epoch * parts.training.epochs)} in all"
+            found["train"] += f": about {step} a step{whole}; {memory} of memory"
     return found
 
 
