@@ -70,6 +70,7 @@ class Permute(Block):
     formula = "1, 0 turns length × features into features × length"
     source = "torch.permute"
     inputs = (Port("in"),)
+    functions = ("permute",)
     order: tuple[int, ...] = setting((1, 0), min=0, max=7, help="the old dimension at each new place")
     examples = (
         Example({}, ((4, 9),), (9, 4), 0),

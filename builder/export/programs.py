@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,17 +35,27 @@ def write_onnx(network: nn.Module, graph: Graph, path: Path) -> None:
     samples = _samples(graph)
     names = [n.id for n in graph.nodes if is_input(n)], [n.id for n in graph.nodes if is_output(n)]
     with _quiet():
-        torch.onnx.export(
+        program = torch.onnx.export(
             network,
             samples,
-            path,
-            dynamic_shapes=_any_number(samples),
             dynamo=True,
-            external_data=False,
             verbose=False,
+            optimize=False,  # which would merge batch normalization into convolutions: other weights than were trained
+            dynamic_shapes=_any_number(samples),
             input_names=names[0],
             output_names=names[1],
         )
+        assert program is not None
+        _fold(program.model)
+        program.save(path, external_data=False)
+
+
+def _fold(model: Any) -> None:
+    """Work out what is constant (the lengths of a reshape, say), so that a layer is one operator."""
+    from onnxscript import optimizer
+
+    optimizer.fold_constants(model, input_size_limit=1024)
+    optimizer.remove_unused_nodes(model)
 
 
 def _samples(graph: Graph) -> tuple[Tensor, ...]:

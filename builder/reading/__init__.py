@@ -8,11 +8,13 @@ from pathlib import Path
 from builder import project as files
 from builder.project import ProjectError
 from builder.reading.errors import ReadError
+from builder.reading.onnx_file import MAX_BYTES
+from builder.reading.onnx_graph import read_onnx
 from builder.reading.python import Read, read_code
 
-__all__ = ["FORMS", "Read", "ReadError", "open_file", "read", "read_code"]
+__all__ = ["FORMS", "Read", "ReadError", "open_file", "read", "read_code", "read_onnx"]
 
-FORMS = (".json", ".py")
+FORMS = (".json", ".py", ".onnx")
 """Endings of files that can be opened."""
 
 
@@ -22,8 +24,8 @@ def open_file(path: str | os.PathLike[str]) -> Read:
     if path.suffix.lower() not in FORMS[1:]:
         return Read(files.load(path))
     try:
-        if path.stat().st_size > files.MAX_FILE_BYTES:
-            raise ReadError(f"it is larger than {files.MAX_FILE_BYTES // 2**20} MB.")
+        if path.stat().st_size > MAX_BYTES:
+            raise ReadError(f"The file is larger than {MAX_BYTES // 2**30} GB, the most Layerloom opens.")
         return read(path.name, path.read_bytes())
     except OSError as error:
         raise ProjectError(f"{path} cannot be read: {error.strerror or error}.") from None
@@ -39,5 +41,7 @@ def read(name: str, content: bytes) -> Read:
                 return read_code(content.decode())
             except UnicodeDecodeError:
                 raise ReadError("The file is no text, so it is no Python.") from None
+        case ".onnx":
+            return read_onnx(content, Path(name).stem)
         case _:
             return Read(files.loads(content))

@@ -78,7 +78,7 @@ class File:
                 used |= names & self.definitions.keys() - {definition.name}
         found = tuple(d for d in self.definitions.values() if d.name not in used)
         if not found:
-            raise ReadError("It defines no network: a class of nn.Module with __init__ and forward is needed.")
+            raise ReadError("It defines no network: a class of nn.Module with a constructor and a forward is needed.")
         return found
 
 
@@ -108,7 +108,7 @@ def parse(text: str) -> File:
     known = {name for name, cls in classes.items() if _is_ours(name, cls)}
     definitions = {name: _definition(cls) for name, cls in classes.items() if name not in known and _is_module(cls)}
     if not definitions:
-        raise ReadError("It defines no network: there is no class of nn.Module with __init__ and forward in it.")
+        raise ReadError("It defines no network: there is no class of nn.Module with a forward in it.")
     return File(ast.get_docstring(tree) or "", definitions)
 
 

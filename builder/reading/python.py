@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 import blocks
 from blocks.base import Block, BlockError, Call, Port, SettingError, Shape
 from builder import names
@@ -32,10 +34,14 @@ LENGTH = 16
 
 @dataclass(frozen=True)
 class Read:
-    """What was read, and sentences about what was not in the file or was read otherwise than written."""
+    """What was read, and sentences about what was not in the file or was read otherwise than written.
+
+    `weights` are those of the file, ``{network: state_dict}``; None where it has none.
+    """
 
     project: Project
     notes: tuple[str, ...] = ()
+    weights: dict[str, dict[str, Tensor]] | None = None
 
 
 def read_code(text: str) -> Read:
@@ -71,8 +77,6 @@ def _network(file: File, definition: Definition) -> tuple[Graph, list[str]]:
         wanted = told[i][0] if i < len(told) and len(told) == len(found.ends) else ""
         id = names.free([wanted or (f"output{i + 1}" if several else "output")], taken)
         taken.add(id)
-        answer = by_role("output")
-        assert answer is not None
         block = answer()
         nodes.append(Node(id, block))
         edges.append(Edge(end, "out", id, block.ports()[0].name))
@@ -111,7 +115,7 @@ def _fitting_inputs(file: File, definition: Definition) -> tuple[list[Block], As
     refused: ReadError | None = None
     nearest: tuple[list[Block], Assembled] | None = None
     for shapes in itertools.islice(itertools.product(*choices), 2 * LARGEST_SIDE):
-        inputs = [_input(shape, held) for shape, held in zip(shapes, tokens, strict=True)]
+        inputs = [entering(shape, held) for shape, held in zip(shapes, tokens, strict=True)]
         try:
             found = assemble(file, definition, inputs)
         except ReadError as error:
@@ -179,7 +183,7 @@ def _numbers(call: Call) -> Iterator[int]:
             yield value
 
 
-def _input(shape: Shape, tokens: bool) -> Block:
+def entering(shape: Shape, tokens: bool) -> Block:
     """The input block of the catalogue that gives this shape. Raises ReadError when there is none."""
     for cls in blocks.catalogue().values():
         if cls.source_shape is Block.source_shape or (cls.holds == "tokens") is not tokens:
@@ -191,6 +195,13 @@ def _input(shape: Shape, tokens: bool) -> Block:
         if block is not None:
             return block
     raise ReadError(f"No input block gives {size(shape)}; a sample has one to three dimensions.")
+
+
+def answer() -> Block:
+    """The block at which a network's answer leaves it."""
+    found = by_role("output")
+    assert found is not None
+    return found()
 
 
 def _with_vocabulary(block: Block, name: str, found: Assembled) -> Block:
