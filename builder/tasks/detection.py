@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blocks.base import Shape, setting
+from blocks.base import SettingError, Shape, setting
 from builder.data.base import Dataset, Field
 from builder.tasks.base import Chart, Look, Loss, Metric, Task
 from builder.tasks.boxes import mean_average_precision, overlaps, suppress
@@ -289,7 +289,10 @@ class Detection(Task):
         if len(shape) != 3:
             return None
         rows, columns = shape[1:]
-        return type(self).from_settings({**self.to_settings(), "grid": rows if rows == columns else [rows, columns]})
+        try:
+            return self.replace(grid=rows if rows == columns else (rows, columns))
+        except SettingError:
+            return None  # more cells than a picture is divided into
 
     def constants(self, dataset: Dataset) -> dict[str, Any]:
         boxes, labels = _held(dataset, "boxes"), _held(dataset, "box_classes")
