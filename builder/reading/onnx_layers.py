@@ -371,7 +371,9 @@ def _depth_to_space(context: Context) -> Layer:
 
 
 def _resize(context: Context) -> Layer:
-    scales = context.constant(1 if context.operator.kind == "Upsample" else 2)
+    if len(context.operator.inputs) not in (2, 3):
+        raise UnlikeError("it names the size that comes out")
+    scales = context.constant(len(context.operator.inputs) - 1)  # the older operator has no region before them
     if scales is None or scales.size != 4:
         raise UnlikeError("it names the size that comes out")
     factors = [float(f) for f in scales.ravel()]
