@@ -83,7 +83,9 @@ def plan(project: Project) -> Plan:
 
 def _title(body: _Body, graph: Graph) -> str:
     """One line on a network: what goes in, what comes out."""
-    inputs = ", ".join(f"{i} {names.size(body.shapes[i])}" for i in body.inputs)
+    sizes = {n.id: getattr(n.block, "vocabulary", None) for n in graph.nodes if is_input(n)}
+    below = {id: f" (tokens below {count})" if count else "" for id, count in sizes.items()}
+    inputs = ", ".join(f"{i} {names.size(body.shapes[i])}{below[i]}" for i in body.inputs)
     ends = [n.id for n in graph.nodes if is_output(n)]
     told = [f"{id} " if ends != ["output"] else "" for id in ends]
     outputs = ", ".join(f"{id}{names.size(body.shapes[o])}" for id, o in zip(told, body.outputs, strict=True))

@@ -74,7 +74,7 @@ def _network(file: File, definition: Definition) -> tuple[Graph, list[str]]:
     _, told = _docstring(definition)
     several = len(found.ends) > 1
     for i, end in enumerate(found.ends):
-        wanted = told[i][0] if i < len(told) and len(told) == len(found.ends) else ""
+        wanted = told[i].name if i < len(told) and len(told) == len(found.ends) else ""
         id = names.free([wanted or (f"output{i + 1}" if several else "output")], taken)
         taken.add(id)
         block = answer()
@@ -86,19 +86,30 @@ def _network(file: File, definition: Definition) -> tuple[Graph, list[str]]:
 # --- what enters ---------------------------------------------------------------------------------
 
 
-def _docstring(definition: Definition) -> tuple[dict[str, Shape], list[tuple[str, Shape]]]:
-    """What "From image 1×28×28 to 10; ..." says: the inputs, and the outputs with their names ("" for none)."""
+@dataclass(frozen=True)
+class _Told:
+    """An input or output as the docstring has it; the name of a lone output is left out."""
+
+    name: str
+    shape: Shape
+    vocabulary: int | None = None
+
+
+def _docstring(definition: Definition) -> tuple[dict[str, _Told], list[_Told]]:
+    """What "From image 1×28×28 to 10; ..." says: the inputs, and the outputs."""
     told = re.match(r"From (.+?) to ([^;]+);", " ".join(definition.docstring.split()))
     if not told:
         return {}, []
-    return {name: shape for name, shape in _shapes(told[1]) if name}, list(_shapes(told[2]))
+    return {one.name: one for one in _told(told[1]) if one.name}, list(_told(told[2]))
 
 
-def _shapes(text: str) -> Iterator[tuple[str, Shape]]:
+def _told(text: str) -> Iterator[_Told]:
+    size = r"[1-9]\d{0,8}"
     for part in text.split(", "):
-        name, _, shape = part.strip().rpartition(" ")
-        if re.fullmatch(r"[1-9]\d{0,8}(×[1-9]\d{0,8})*", shape):
-            yield name, tuple(map(int, shape.split("×")))
+        found = re.fullmatch(rf"(?:(.*) )?({size}(?:×{size})*)(?: \(tokens below ({size})\))?", part.strip())
+        if found:
+            shape = tuple(map(int, found[2].split("×")))
+            yield _Told(found[1] or "", shape, int(found[3]) if found[3] else None)
 
 
 def _fitting_inputs(file: File, definition: Definition) -> tuple[list[Block], Assembled, list[str]]:
@@ -110,8 +121,9 @@ def _fitting_inputs(file: File, definition: Definition) -> tuple[list[Block], As
         call = _first_reader(file, definition, {}, name)
         writers = matching.writers(call) if call is not None else ()
         ports = [p for cls in writers for p in cls.inputs]
-        tokens.append(bool(ports) and all(p.holds == "tokens" for p in ports))
-        choices.append([told[name]] if name in told else list(_likely(call, ports)))
+        takes_tokens = bool(ports) and all(p.holds == "tokens" for p in ports)
+        tokens.append(takes_tokens or (name in told and told[name].vocabulary is not None))
+        choices.append([told[name].shape] if name in told else list(_likely(call, ports)))
     refused: ReadError | None = None
     nearest: tuple[list[Block], Assembled] | None = None
     for shapes in itertools.islice(itertools.product(*choices), 2 * LARGEST_SIDE):
@@ -128,7 +140,10 @@ def _fitting_inputs(file: File, definition: Definition) -> tuple[list[Block], As
     if nearest is None:
         raise refused or ReadError(f"{definition.name} takes no input, so nothing can enter it.", definition.line)
     inputs, found = nearest
-    inputs = [_with_vocabulary(block, name, found) for name, block in zip(definition.inputs, inputs, strict=True)]
+    inputs = [
+        _with_vocabulary(block, name, found, told[name].vocabulary if name in told else None)
+        for name, block in zip(definition.inputs, inputs, strict=True)
+    ]
     guessed = [
         f"The code does not say how large {name} is; {size(block.source_shape() or ())} fits its layers. "
         f"Set the block {name} to your data's size."
@@ -204,10 +219,12 @@ def answer() -> Block:
     return found()
 
 
-def _with_vocabulary(block: Block, name: str, found: Assembled) -> Block:
-    """Tokens with as many different ones as the layers after them take."""
+def _with_vocabulary(block: Block, name: str, found: Assembled, told: int | None) -> Block:
+    """Tokens with as many different ones as is told, or else as the layers after them take."""
     if "vocabulary" not in block.to_settings():
         return block
+    if told is not None and told > 1:
+        return block.replace(vocabulary=told)
     low, high = 2, 100_000_000
     readers = [found.blocks[e.target] for e in found.edges if e.source == name]
     while low < high:
