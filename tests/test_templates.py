@@ -349,3 +349,11 @@ def test_it_learns_to_tell_two_samples_apart(name: str) -> None:
         losses.append(loss.item())
     assert losses[-1] < losses[0]
     assert losses[0] == pytest.approx(math.log(heads(network(x))[0].shape[1]), abs=1.5), "it begins knowing nothing"
+
+
+def test_lessons_are_short_and_say_what_to_look_at_to_try_and_to_break() -> None:
+    told = {name: templates.about(name).lesson for name in templates.names()}
+    assert {"mlp", "lenet", "lenet5"} <= {name for name, lesson in told.items() if lesson}
+    for name, lesson in told.items():
+        assert set(lesson) <= {"look", "try", "break", "formula"}, name
+        assert all(0 < len(lesson[part]) <= 140 for part in ("look", "try", "break") if lesson), name

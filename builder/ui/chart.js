@@ -61,6 +61,7 @@ class Chart {
     this.zoom = null;
     this.from = null;
     new ResizeObserver(() => this.draw()).observe(root);
+    addEventListener("resize", () => this.draw());
     this.svg.addEventListener("pointermove", (e) => this.moved(e));
     this.svg.addEventListener("pointerleave", () => this.left());
     this.svg.addEventListener("pointerdown", (e) => {
@@ -85,7 +86,8 @@ class Chart {
     const { data } = this;
     const width = this.root.clientWidth;
     if (!data || !width) return;
-    const height = data.height;
+    // On a high window the panel below the editor has room to spare (its height: styles/page.css).
+    const height = data.grow ? Math.max(data.height, Math.min(420, 0.4 * innerHeight - 112)) : data.height;
     this.svg.setAttribute("width", width);
     this.svg.setAttribute("height", height);
     const box = (this.box = { x: PAD.left, y: PAD.top, w: Math.max(40, width - PAD.left - PAD.right), h: height - PAD.top - PAD.bottom });

@@ -28,7 +28,7 @@ svg { display: block; overflow: visible; touch-action: pan-y; cursor: crosshair;
 .line-each .line { stroke-width: 1; } .line-earlier .line { stroke-width: 1.5; } .line-held-out .line { stroke-width: 1.5; stroke-dasharray: 5 3; }
 .line-earlier-held-out .line { stroke-width: 1.2; stroke-dasharray: 5 3; }
 .dots { fill: var(--st-background-color); stroke: currentColor; stroke-width: 1.5; }
-.level { stroke: var(--level); stroke-dasharray: 2 3; } .note { fill: var(--level); font-size: 11.5px; }
+.level { stroke: var(--level); stroke-dasharray: 2 3; } .note { fill: var(--level); font-size: 11.5px; paint-order: stroke; stroke: var(--st-background-color); stroke-width: 4px; }
 .cursor { stroke: var(--st-text-color); stroke-opacity: .35; } .band { fill: var(--train); fill-opacity: .15; }
 .tip { position: absolute; top: 12px; pointer-events: none; padding: 5px 9px; border-radius: 6px; background: var(--st-background-color);
   border: 1px solid var(--st-border-color, #ccc); box-shadow: 0 2px 8px rgba(0, 0, 0, .15); white-space: nowrap; z-index: 2; }
@@ -61,11 +61,12 @@ def chart(
     log: bool = False,
     percent: bool = False,
     zero: bool = False,
+    grow: bool = False,
     level: tuple[float, str] | None = None,
 ) -> None:
     """Draw lines over an x axis called `title` from `range[0]` to `range[1]`.
 
-    With `zero` the y axis begins there. `level` is a dotted line at a height, with its text. `about` says in words what is shown.
+    With `zero` the y axis begins there; with `grow` a high window makes the picture higher than `height`. `level` is a dotted line at a height, with its text. `about` says in words what is shown.
     """
     script = (Path(__file__).parent / "chart.js").read_text(encoding="utf-8")
     data = {
@@ -78,9 +79,10 @@ def chart(
         "log": log,
         "percent": percent,
         "zero": zero,
+        "grow": grow,
         "level": None if level is None else {"value": level[0], "text": level[1]},
     }
-    _component(script)(key=f"chart.{key}", data=data, height=height)
+    _component(script)(key=f"chart.{key}", data=data, height="content" if grow else height)
 
 
 def _plain(values: Array) -> list[float | None]:

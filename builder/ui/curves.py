@@ -275,6 +275,7 @@ def _chart(
         title="epoch" if by_epoch else "step",
         range=(0.0, max(_end(each, by_epoch) for each in (now, *(other.state for other in overlaid)))),
         height=HEIGHT,
+        grow=True,
         log=kind == "loss" and bool(st.session_state.get("log_scale")),
         percent=_percent(first),
         level=level,
