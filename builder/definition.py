@@ -120,10 +120,7 @@ def setting_of(name: str, default: Any, raw: dict[str, Any], own: Own) -> Settin
         choices=_common([spec for _, spec in found]),
         help=f"{first.help or first.name} ({', '.join(dict.fromkeys(id for id, _ in found))})",
     )
-    try:
-        return dataclasses.replace(spec, default=spec.check(default))
-    except SettingError as error:
-        raise DefinitionError(f"the usual value of an argument does not fit: {error}") from None
+    return _usually(spec, default)
 
 
 def _reserved(name: str) -> bool:
@@ -143,10 +140,19 @@ def _common(specs: list[Setting]) -> tuple[Any, ...] | None:
 
 def _loose(name: str, default: Any) -> Setting:
     """An argument that feeds nothing (yet): it keeps its value, of the kind that value has."""
-    kind = next((k for t, k in ((bool, "bool"), (int, "int"), (float, "float")) if isinstance(default, t)), "text")
-    if not isinstance(default, (bool, int, float, str)):
+    kinds = ((bool, "bool"), (int, "int"), (float, "float"), (str, "text"))
+    kind = next((k for t, k in kinds if isinstance(default, t)), None)
+    if kind is None:
         raise DefinitionError(f"the argument {name} feeds no setting of a block inside. Remove it.")
-    return Setting(name, kind, default, False, None, None, None, name, "feeds nothing inside", "")
+    return _usually(Setting(name, kind, default, False, None, None, None, name, "feeds nothing inside", ""), default)
+
+
+def _usually(spec: Setting, value: Any) -> Setting:
+    """The setting with this usual value. Raises DefinitionError where it does not fit."""
+    try:
+        return dataclasses.replace(spec, default=spec.check(value))
+    except SettingError as error:
+        raise DefinitionError(f"the usual value of an argument does not fit: {error}") from None
 
 
 def substituted(raw: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

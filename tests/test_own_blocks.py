@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -479,3 +481,51 @@ def test_a_problem_inside_is_fixed_inside_and_arguments_stay() -> None:
     assert settings["conv"]["out_channels"] == argument("width")
     assert settings["fc"]["bias"] == argument("bias")
     assert builder.compile(project)["network"](torch.randn(2, 1, 8, 8)).shape == (2, 10)
+
+
+JUNK: list[Any] = [
+    None, True, 0, -1, 10**30, 1.5, float("nan"), "", "width", "Pair", "Own", "x", [], [1], {}, [[]],
+    {"argument": "width"}, {"argument": None}, {"argument": "nope"}, "Add", "Output", "Image", {"nodes": []},
+]  # fmt: skip
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value inside a JSON value."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_damage_to_definitions_stops_the_check(seed: int) -> None:
+    """A file damaged at random opens, is told what is wrong, and keeps what it holds; nothing raises."""
+    rng = random.Random(seed)
+    stage = {
+        "arguments": {"w": 3, "t": 2},
+        "nodes": [
+            node("x", "Image", channels=6, height=8, width=8),
+            node("p", "Pair", width=argument("w"), repeat=argument("t")),
+            node("output", "Output"),
+        ],
+        "edges": wires("x>p", "p>output"),
+    }
+    for _ in range(15):
+        blocks = copy.deepcopy({"Pair": pair(), "Stage": stage, "Own": pair()})
+        for _ in range(rng.randint(1, 3)):
+            *path, last = rng.choice(list(places(blocks)))
+            at: Any = blocks
+            for key in path:
+                at = at[key]
+            if rng.random() < 0.3:
+                del at[last]
+            elif isinstance(at, dict) and rng.random() < 0.2:
+                at[rng.choice(["argument", "nodes", "repeat", "width", "other"])] = copy.deepcopy(rng.choice(JUNK))
+            else:
+                at[last] = copy.deepcopy(rng.choice(JUNK))
+        project, report = opened(stack(node("a", "Pair", width=2), node("s", "Stage"), node("b", "Own"), blocks=blocks))
+        assert json.dumps(to_json(project)["blocks"]) == json.dumps(blocks)
+        if report.ok:
+            builder.source(project)
+        else:
+            assert all(p.message.strip() for p in report.problems)
