@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from builder import recurrence
 from builder.training import snapshot
 from builder.training.film import Film
 from builder.training.snapshot import Array, Snapshot
@@ -33,6 +34,8 @@ GRID = 60
 VALUES = 4096
 BINS = 32
 WATCHED_ELEMENTS = 4_000_000
+MAX_STEPS = 256
+"""The most steps of a sequence whose gates are worked out."""
 
 Modules = dict[str, dict[str, str]]
 """Network -> node path (``"layer1.conv1"`` for an inner node) -> module path."""
@@ -184,6 +187,7 @@ def observe(
     arrays: dict[str, Array] = {}
     nodes: dict[str, dict[str, Any]] = {}
     outputs: dict[str, Any] = {}
+    entered: list[tuple[nn.RNNBase, Tensor]] = []
     batch = sources.complete(batch)
     with untouched(networks), contextlib.ExitStack() as stack:
         for slot, network in networks.items():
@@ -195,6 +199,10 @@ def observe(
                 nodes.setdefault(slot, {})[node] = describe(one)
 
             stack.enter_context(hooked(network, sources.modules.get(slot, {}), keep))
+        if watched is not None and watched[1] in sources.modules.get(watched[0], {}):
+            stack.enter_context(
+                _entering(networks[watched[0]].get_submodule(sources.modules[watched[0]][watched[1]]), entered)
+            )
         outputs = sources.outputs(networks, batch)
         for name, value in sources.results(outputs, batch).items():
             arrays[f"prediction/{name}"] = value[0].float().cpu().numpy().copy()
@@ -206,9 +214,32 @@ def observe(
             for name, weight in network.get_submodule(modules[watched[1]]).named_parameters():
                 if weight.numel() <= WATCHED_ELEMENTS:
                     arrays[f"weight/{slot}/{watched[1]}/{name}"] = weight.detach().float().cpu().numpy().copy()
+    if watched is not None and entered:
+        place, (layer, sequence) = f"{watched[0]}/{watched[1]}", entered[0]
+        for name, value in recurrence.gates(layer, sequence).items():
+            arrays[f"gate/{place}/{name}"] = value.float().cpu().numpy().copy()
+        arrays[f"reach/{place}"] = recurrence.reach(layer, sequence).float().cpu().numpy().copy()
     for name, value in batch.items():
         arrays[f"sample/{name}"] = value[0].cpu().numpy().copy()
     return arrays, nodes
+
+
+@contextlib.contextmanager
+def _entering(module: nn.Module, kept: list[tuple[nn.RNNBase, Tensor]]) -> Iterator[None]:
+    """Keep the first recurrent layer in a module and the sequence (T, features) of the first sample that enters it."""
+    layer = next((m for m in module.modules() if isinstance(m, nn.RNNBase)), None)
+    if layer is None:
+        yield
+        return
+
+    def note(_: nn.Module, arguments: Any) -> None:
+        kept.append((layer, arguments[0][0].detach()[:MAX_STEPS]))
+
+    handle = layer.register_forward_pre_hook(note)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 class Prober:

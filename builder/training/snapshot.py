@@ -28,7 +28,8 @@ class Snapshot:
     """Arrays by name, and what is known about them as JSON.
 
     A probe's arrays are ``map/NETWORK/NODE`` (the node's output for the sample, float16, without the
-    batch), ``weight/NETWORK/NODE/NAME`` (of the watched node), ``sample/FIELD``, ``prediction/NAME``,
+    batch), ``weight/NETWORK/NODE/NAME`` (of the watched node), for a watched recurrent one
+    ``gate/NETWORK/NODE/NAME`` (T, hidden_size) and ``reach/NETWORK/NODE`` (T,) as `builder.recurrence` makes them, ``sample/FIELD``, ``prediction/NAME``,
     ``live/NAME`` (the task's results for the first validation samples) and, for points, ``surface/NAME`` (one row per point of the grid). Its `info` has step, epoch, sample,
     time, watched, ``nodes`` ({network: {node: {shape, mean, std, zeros, low, high, histogram,
     gradient}}}) and ``surface`` ({low, high, size}).

@@ -15,7 +15,7 @@ from builder.training.checkpoint import CheckpointError
 from builder.training.control import ControlError
 from builder.training.run import LIVE, Run
 from builder.training.snapshot import Snapshot
-from builder.ui import fields, state
+from builder.ui import fields, recurrence, state
 from builder.ui.views import drawn, pictures, plots, surface
 
 TICK = 0.6
@@ -60,6 +60,7 @@ def _inside(id: str) -> None:
     with right:
         _numbers(probe, network, node)
         _spread(probe, network, node)
+    recurrence.draw(probe, network, node)
     _surface(probe)
 
 
