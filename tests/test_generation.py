@@ -253,3 +253,31 @@ def test_points_learn_to_lie_where_the_data_lie(tmp_path: Path) -> None:
     assert metrics["coverage"] > 0.3
     assert 0.8 < metrics["spread"] < 1.2
     assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("loss", ["bce", "wasserstein"])
+def test_a_run_goes_on_bitwise_from_its_state(loss: str, tmp_path: Path) -> None:
+    """The noise of every step comes from numbers that a checkpoint keeps."""
+    project = point_gan(loss=Choice(loss, {}), training={"epochs": 2})
+    whole = list(job(project, tmp_path / "whole").loop.run())
+    first = job(project, tmp_path / "first")
+    steps = first.loop.run()
+    made = [next(steps) for _ in range(7)]
+    state = first.loop.state_dict()
+    torch.manual_seed(999)
+    second = job(project, tmp_path / "second")
+    second.loop.load_state_dict(state)
+    assert made + list(second.loop.run()) == whole
+
+
+def test_following_and_filming_leave_no_trace_in_the_curve(tmp_path: Path) -> None:
+    project = point_gan(training={"epochs": 1})
+    plain = list(job(project, tmp_path / "plain").loop.run())
+    watched = job(project, tmp_path / "watched")
+    prober = watched.prober(tmp_path / "watched")
+    records = []
+    for record in watched.loop.run():
+        records.append(record)
+        prober.live_due = prober.surface_due = 0.0
+        prober.probe(record["step"], record["epoch"])
+    assert records == plain

@@ -60,7 +60,7 @@ def shapes() -> str:
     return _row("YOLO on drawn shapes, test split", f"mAP@0.5 {found:.3f} (at least 0.90)", found >= 0.9, seconds)
 
 
-def blood_cells(epochs: int = 40) -> str:
+def blood_cells(epochs: int = 16) -> str:
     """Seven convolutions, 208×208 pixels, 13×13 cells."""
     project = Project(
         name="blood cells",
