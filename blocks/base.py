@@ -392,7 +392,8 @@ class Block(Declared):
     """Whether its shape is found by a real run of two samples: some layers, recurrent ones say, are slow on torch's meta
     device."""
     role: ClassVar[str] = ""
-    """What the block can do for a repair: ``output``, ``flatten``, ``pad``, ``crop``, ``project``, ``readout``, ``embed``."""
+    """What the block can do for a repair: ``output``, ``flatten``, ``reshape``, ``pad``, ``crop``, ``enlarge``,
+    ``project``, ``readout``, ``embed``."""
     per_batch: ClassVar[bool] = False
     """Whether it needs several values per channel in a training batch, as batch normalization does."""
     probabilities: ClassVar[bool] = False

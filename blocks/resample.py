@@ -9,7 +9,7 @@ from blocks.geometry import text
 class Upsample(Block):
     """A picture enlarged by interpolation."""
 
-    label, category, stem = "Upsample", "resample", "up"
+    label, category, stem, role = "Upsample", "resample", "up", "enlarge"
     help = "Enlarges a picture by repeating pixels (nearest) or by blending neighbours (bilinear); nothing is learned."
     formula = "height · scale × width · scale"
     source = "torch.nn.Upsample"

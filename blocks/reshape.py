@@ -29,7 +29,7 @@ class Flatten(Block):
 class Reshape(Block):
     """The same numbers in a shape of one's choice."""
 
-    label, category, stem = "Reshape", "reshape", "reshape"
+    label, category, stem, role = "Reshape", "reshape", "reshape", "reshape"
     help = "Puts the numbers into another shape with the same count; one length may be −1 and is worked out."
     formula = "product of lengths stays the same"
     source = "torch.Tensor.reshape"

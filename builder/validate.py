@@ -338,13 +338,11 @@ def _outputs(
         shape = known[node.id].shape
         if shape is None:
             continue
-        if wanted is not None and shape != wanted:
+        remedy = None if wanted is None else task.output_problem(shape, wanted)
+        if wanted is not None and remedy is not None:
             why = task.reason(dataset, loss, network)
             last = wires.sources[node.id].get("in", node.id)
-            message = (
-                f"{node.id} receives {size(shape)} from {last}, but {why} need {size(wanted)}. "
-                f"Let the last layer give {size(wanted)}."
-            )
+            message = f"{node.id} receives {size(shape)} from {last}, but {why} need {size(wanted)}. {remedy}"
             yield Problem(network, node.id, "in", "output-mismatch", "error", message)
         if loss.expects_logits:
             source = wires.sources[node.id].get("in")

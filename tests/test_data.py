@@ -30,7 +30,12 @@ from builder.data.base import Dataset, split_sizes
 torch.set_num_threads(1)
 
 PRESENT = os.environ.get("LAYERLOOM_DATA")
-ON_DISK = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "blood_cells": "bccd_voc"} | {
+ON_DISK = {
+    "mnist": "mnist",
+    "fashion_mnist": "fashion_mnist",
+    "blood_cells": "bccd_voc",
+    "nuclei": "dsb2018_nuclei",
+} | {
     "shakespeare": "tinyshakespeare",
     "war_and_peace": "russian_classics",
     "names": "names",
@@ -61,6 +66,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("temperatures", {"past": 10, "horizon": 3}),
     ("waves", {"horizon": 5}),
     ("shape_boxes", {"samples": 40, "height": 24, "width": 40, "colour": "grey", "kinds": ["star"], "test": 0.0}),
+    ("shape_masks", {"samples": 40, "height": 24, "width": 40, "colour": "grey", "kinds": ["star"], "test": 0.0}),
+    ("nuclei", {"size": 32}),
+    ("nuclei", {"size": 48, "colour": "colour", "normalization": "standard"}),
 ]
 
 
@@ -126,7 +134,7 @@ def test_what_is_declared_is_what_is_loaded(name: str, values: dict[str, Any]) -
                 assert int(batch[key].max()) < (field.size or 0)
                 continue
             assert split[key].dim() == batch[key].dim()
-            if field.holds == "class":
+            if field.holds in ("class", "mask"):
                 assert batch[key].dtype == torch.int64
                 assert int(batch[key].min()) >= 0
                 assert int(batch[key].max()) < (field.size or 0)

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 import builder
 from blocks.base import Shape
-from builder import templates
+from builder import data, templates
 from builder.compile import instantiate, write
 from builder.graph import Graph
 from builder.project import dumps, loads
 from builder.shapes import Inner
 from builder.source import generate
 from builder.structure import wiring
+from builder.training import job
 
 torch.set_num_threads(1)
 
@@ -53,6 +54,12 @@ PARAMETERS: dict[str, int | dict[str, int]] = {
     "gru_forecast": 3 * (32 + 32 * 32 + 2 * 32) + 33,
     # 48 letters as 32 numbers; four gates of 128; back to the letters.
     "char_lstm": 48 * 32 + 4 * (128 * 32 + 128 * 128 + 2 * 128) + 129 * 48,
+    # 3→32, 32→64→64 and 64→128→128 channels with normalization; scores of 5 classes from the three stages.
+    "fcn": (864 + 64) + (18_432 + 36_864 + 256) + (73_728 + 147_456 + 512) + 645 + 325 + 165,
+    # 3→16→16, 16→32→32, 32→64→64; up 64→32, 64→32→32; up 32→16, 32→16→16; 5 classes.
+    "unet_shapes": 2_800 + 13_952 + 55_552 + (8_224 + 27_776) + (2_064 + 6_976) + 85,
+    "unet": 31_030_658,
+    "unet_pixelshuffle": 2_800 + 13_952 + 55_552 + (8_320 + 27_776) + (2_112 + 6_976) + 68,
 }
 """Of the only network, or of each by its name.
 
@@ -320,6 +327,42 @@ def heads(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 SMALL = ("rnn_names", "mlp", "lenet", "lenet5", "resnet_digits", "lstm_digits", "resnet20_cifar")
+
+
+OTHERS = [name for name in templates.names() if name not in CLASSIFYING]
+
+
+def light(name: str) -> bool:
+    """Whether a few steps of it are quick."""
+    return sum(published(name).values()) < 2e6
+
+
+@pytest.mark.parametrize("name", [n if light(n) else pytest.param(n, marks=pytest.mark.slow) for n in OTHERS])
+def test_it_gets_better_at_its_own_task_on_a_few_samples(name: str) -> None:
+    """Every network's own loss goes down on one batch of the template's own data."""
+    project = templates.load(name)
+    parts, settings = job.parts(project), job.settings(project)
+    try:
+        splits = data.load(parts.dataset)
+    except data.DataError as error:
+        pytest.skip(str(error))
+    settings = parts.task.prepare(splits, settings)
+    torch.manual_seed(0)
+    networks = builder.compile(project)
+    batch = parts.dataset.make_batch(splits["train"], torch.arange(4 if light(name) else 1), settings["data"])
+    optimizers = {slot: torch.optim.Adam(network.parameters(), lr=1e-3) for slot, network in networks.items()}
+
+    def optimize(loss: Tensor, slot: str) -> None:
+        optimizers[slot].zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizers[slot].step()
+
+    before, *_, after = [
+        parts.task.train_step(networks, batch, settings, optimize)[0] for _ in range(12 if light(name) else 3)
+    ]
+    assert set(before) == set(after)
+    if len(networks) == 1:  # of two that play against each other, one may get worse
+        assert sum(after.values()) < sum(before.values())
 
 
 @pytest.mark.parametrize("name", [n if n in SMALL else pytest.param(n, marks=pytest.mark.slow) for n in CLASSIFYING])

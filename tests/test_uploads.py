@@ -296,7 +296,7 @@ def test_an_uploaded_data_set_is_what_it_declares() -> None:
 def test_an_upload_that_is_gone_changed_or_never_made_is_said(home: Path) -> None:
     empty = data.find("image_folder")()
     assert "Upload a zip file" in (empty.missing() or "")
-    with pytest.raises(DataError, match="Upload a zip file"):
+    with pytest.raises(DataError, match="Upload a file"):
         data.load(empty)
     dataset = used(packed(two_classes()))
     assert dataset.missing() is None

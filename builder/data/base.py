@@ -32,10 +32,11 @@ class DataError(ValueError):
 class Field:
     """One tensor of a sample.
 
-    `holds` is ``"image"`` (float, C×H×W), ``"features"`` (float), ``"tokens"`` (integers below `size`)
-    or ``"class"`` (one integer below `size`, shape ``()``). ``"boxes"`` are M×4 numbers, left, top, right and
-    bottom as parts of the picture's width and height; ``"box_classes"`` are the M classes of those boxes
-    (integers below `size`, -1 where there is no further box).
+    `holds` is ``"image"`` (float, C×H×W), ``"features"`` (float), ``"tokens"`` (integers below `size`),
+    ``"class"`` (one integer below `size`, shape ``()``) or ``"mask"`` (for each pixel of a picture its
+    class, an integer below `size`, shape H×W; 0 is the background). ``"boxes"`` are M×4 numbers, left, top,
+    right and bottom as parts of the picture's width and height; ``"box_classes"`` are the M classes of those
+    boxes (integers below `size`, -1 where there is no further box).
     """
 
     shape: Shape
@@ -60,10 +61,14 @@ class Dataset(Declared):
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     """Names of the tasks this data suits, the usual one first."""
     upload: ClassVar[str] = ""
-    """What a person uploads for it, as the label of a field for a zip file; empty for nothing (see `receive`)."""
+    """What a person uploads for it, as the label of a field for a file; empty for nothing (see `receive`)."""
+    upload_endings: ClassVar[tuple[str, ...]] = ("zip",)
+    """Endings of the names of the files it takes."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Distributions that the plain functions import besides torch and numpy, as in a requirements file."""
     helpers: ClassVar[tuple[Callable[..., Any], ...]] = ()
+    measured: ClassVar[tuple[str, ...]] = ()
+    """Settings that are read from an upload, so that nobody sets them by hand."""
 
     def fields(self) -> dict[str, Field]:
         """The fields of one sample as the network sees them (after resizing). Reads nothing."""

@@ -13,32 +13,10 @@ from blocks.base import SettingError, setting
 from builder.data.base import Field, split_sizes
 from builder.data.download import file_hash
 from builder.data.image_zip import decode_picture, small_entries, sort_pictures
+from builder.data.own_files import find_upload
 from builder.data.picture_settings import SizedPictures
 from builder.data.plain import augment, check_memory, picture_batch, stratified_split
-
-
-def find_upload(file: str, folder: Path | None) -> Path:
-    """Where an upload lies: in `folder`, its part ``uploads``, or ``uploads`` of the workspace.
-
-    `file` is the sha256 of the content and ".zip"; a file with another content is not accepted.
-    """
-    import os
-    import re
-
-    if not file:
-        raise ValueError("No pictures have been chosen yet. Upload a zip file with one folder of pictures a class.")
-    if not re.fullmatch(r"[0-9a-f]{64}\.zip", file):
-        raise ValueError(f"{file[:80]!r} is not the name of an upload. Upload the zip file again.")
-    home = Path(os.environ.get("LAYERLOOM_HOME") or "~/.layerloom").expanduser()
-    places = [home / "uploads"] if folder is None else [folder, folder / "uploads", home / "uploads"]
-    for place in places:
-        path = place / file
-        if path.is_file():
-            if file_hash(path) != file.removesuffix(".zip"):
-                raise ValueError(f"{path} has changed since it was uploaded. Upload the zip file again.")
-            return path
-    where = " or ".join(str(place) for place in places)
-    raise ValueError(f"The uploaded pictures are not on this machine. Put {file} into {where}, or upload them again.")
+from builder.data.uploads import inspect_zip
 
 
 def load_image_folder(
@@ -118,6 +96,8 @@ class ImageFolder(SizedPictures):
         decode_picture,
         find_upload,
     )
+    upload = "Your pictures: a zip with one folder per class"
+    measured = ("file", "classes", "counts", "mean", "std")
     load_arrays = staticmethod(load_image_folder)
     make_batch = staticmethod(image_folder_batch)
 
@@ -141,6 +121,12 @@ class ImageFolder(SizedPictures):
             raise SettingError(f"counts has {len(self.counts)} numbers; it takes one, or three for the splits.")
         if len(self.mean) not in (1, 3) or len(self.std) != len(self.mean):
             raise SettingError("mean and std must both have one number, or one for each of three channels.")
+
+    @classmethod
+    def receive(cls, content: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+        report = inspect_zip(content)
+        settings = {name: value for name, value in report.settings("").items() if name != "file"}
+        return settings, (*report.warnings, *map(str, report.unreadable))
 
     def missing(self) -> str | None:
         if not self.file:

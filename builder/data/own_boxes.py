@@ -20,8 +20,8 @@ from builder.data.base import DataError, Field, Progress, split_sizes
 from builder.data.blood_cells import box_fields
 from builder.data.boxes import box_batch, move_boxes
 from builder.data.download import file_hash
-from builder.data.image_folder import find_upload
 from builder.data.image_zip import decode_picture
+from builder.data.own_files import find_upload
 from builder.data.picture_settings import SizedPictures
 from builder.data.plain import augment, check_memory, picture_batch, stratified_split, take_splits
 
@@ -65,6 +65,7 @@ class OwnBoxes(SizedPictures):
     order = 51
     tasks = ("detection",)
     upload = "Your pictures with boxes: a zip with XML files (VOC) or a JSON file (COCO)"
+    measured = ("file", "classes", "counts")
     requires = ("pillow",)
     helpers = (
         *(usable_box, read_voc, read_coco, annotated_pictures, decode_picture, box_fields, check_memory),

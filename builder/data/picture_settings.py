@@ -22,8 +22,8 @@ class Drawing:
     by_mass: bool
 
 
-class Pictures(Dataset):
-    """Base of data sets of pictures: normalisation, augmentation and the validation part."""
+class AugmentedPictures(Dataset):
+    """Base of data sets of pictures that come divided: normalisation and augmentation."""
 
     dark: ClassVar[bool] = False
     """Whether the background of its pictures is black."""
@@ -39,6 +39,11 @@ class Pictures(Dataset):
     shift: float = setting(0.0, min=0, max=0.5, help="move training pictures by at most this part of their side")
     zoom: float = setting(0.0, min=0, max=0.5, help="enlarge (and crop) or shrink training pictures by at most this")
     rotate: float = setting(0.0, min=0, max=180, unit="°", help="turn training pictures by at most this angle")
+
+
+class Pictures(AugmentedPictures):
+    """Base of data sets of pictures of which a part is set aside for validation."""
+
     validation: float = setting(
         0.15, min=0.01, max=0.5, label="validation part", help="part of the training samples kept for validation"
     )

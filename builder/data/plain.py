@@ -105,12 +105,14 @@ def recolour(images: torch.Tensor, colour: str) -> torch.Tensor:
     return luma
 
 
-def augment(images: torch.Tensor, settings: dict[str, Any], generator: torch.Generator) -> torch.Tensor:
+def augment(
+    images: torch.Tensor, settings: dict[str, Any], generator: torch.Generator, mode: str = "bilinear"
+) -> torch.Tensor:
     """Flip, shift, zoom and rotate each picture (float, N×C×H×W) of a batch at random.
 
     Settings: `flip` (left-right, half of the time), `shift` (at most this part of the side, whole
     pixels), `zoom` (at most this much larger or smaller; larger crops), `rotate` (at most this many
-    degrees). What comes in from outside is black.
+    degrees). What comes in from outside is black. `mode` is "nearest" for values that must not be blended.
     """
     flip, shift, zoom, rotate = settings["flip"], settings["shift"], settings["zoom"], settings["rotate"]
     if not (flip or shift or zoom or rotate):
@@ -135,7 +137,7 @@ def augment(images: torch.Tensor, settings: dict[str, Any], generator: torch.Gen
     theta[:, 1, 1] = cos
     theta[:, 1, 2] = torch.round(draws[:, 2] * shift * height) * (2 / height)
     grid = F.affine_grid(theta.to(images.device), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(images, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
 def picture_batch(

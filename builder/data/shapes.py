@@ -5,7 +5,6 @@ Segmentation and detection learn from the same pictures; the data sets of both b
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +24,8 @@ def shape_outline(kind: str, angle: torch.Tensor, aspect: torch.Tensor) -> torch
     All four shapes are seen whole from their middle, so this says everything about them. `aspect` is
     the width of a rectangle divided by its diagonal, from 0 to 1; the others have none.
     """
+    import math
+
     match kind:
         case "circle":
             return torch.ones_like(angle)

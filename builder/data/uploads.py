@@ -98,12 +98,12 @@ def inspect_zip(source: bytes | str | os.PathLike[str], progress: Progress | Non
         raise DataError(f"The zip file cannot be read ({error.strerror or error}).") from error
 
 
-def store(content: bytes, workspace: str | os.PathLike[str]) -> str:
-    """Keep an upload in the workspace; returns its name, the sha256 of its content and ".zip".
+def store(content: bytes, workspace: str | os.PathLike[str], ending: str = "zip") -> str:
+    """Keep an upload in the workspace; returns its name, the sha256 of its content and an ending.
 
     The same content is stored once. Raises DataError when it cannot be written.
     """
-    name = hashlib.sha256(content).hexdigest() + ".zip"
+    name = hashlib.sha256(content).hexdigest() + f".{ending}"
     folder = Path(workspace) / "uploads"
     path = folder / name
     part = None

@@ -12,6 +12,7 @@ from builder.data.base import Dataset, Field
 from builder.graph import UnknownBlock
 from builder.problems import Edit
 from builder.project import node_to_json
+from builder.remedies.maps import behind, chained, output_map
 from builder.remedies.scene import (
     STEP,
     Candidate,
@@ -141,19 +142,18 @@ def no_output(scene: Scene) -> Iterator[Candidate]:
 def output_shape(scene: Scene) -> Iterator[Candidate]:
     """Give the last layer as many outputs as wanted, or add such a layer."""
     shape, edge = _wanted_output(scene), wire(scene)
-    if shape is None or len(shape) != 1 or edge is None:
+    if shape is None or edge is None:
+        return
+    if len(shape) != 1:
+        yield from output_map(scene, shape, edge)
         return
     (wanted,) = shape
-    at: str | None = edge.source
-    for _ in range(4):  # activations and the like may stand between the last layer and the output
-        if at is None:
-            break
+    for at in behind(scene, edge.source):  # activations and the like may stand between the last layer and the output
         block = scene.graph.node(at).block
         if isinstance(block, Block):
             for name in ("out_features", "out_channels"):
                 if any(s.name == name for s in block.settings()):
                     yield f"Set {name} of {at} to {wanted}", set_to(scene, name, wanted, id=at)
-        at = next(iter(scene.sources[at].values()), None)
     readout, flatten = by_role("readout"), by_role("flatten")
     received = scene.shape(edge.source) or ()
     if readout is None or flatten is None:
@@ -162,14 +162,8 @@ def output_shape(scene: Scene) -> Iterator[Candidate]:
     if len(received) == 1:
         yield f"Insert {readout.label} → {wanted}", insert(scene, edge, layer)
     else:
-        first = insert(scene, edge, flatten())
-        middle = edits.apply(scene.project, first)
-        graph = middle.networks[scene.problem.network]
-        second = Scene(middle, scene.report, scene.problem)
-        yield (
-            f"Insert {flatten.label} and {readout.label} → {wanted}",
-            first + insert(second, graph.incoming(scene.node.id)[0], layer),
-        )
+        label = f"Insert {flatten.label} and {readout.label} → {wanted}"
+        yield label, chained(scene, edge, flatten(), layer)
 
 
 def output(scene: Scene) -> Iterator[Candidate]:

@@ -148,6 +148,10 @@ class Task(Declared):
         """How many of the first validation samples to follow while training: `live`, unless it depends on the data."""
         return self.live
 
+    def output_problem(self, shape: Shape, wanted: Shape) -> str | None:
+        """What to do about an output of this shape where `output_shapes` asks for `wanted`; None if it will do."""
+        return None if shape == wanted else f"Let the last layer give {'×'.join(map(str, wanted))}."
+
     def auxiliary(self) -> float | None:
         """The weight in the loss of every output beyond `output_shapes`; None if there may be none.
 

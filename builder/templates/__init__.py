@@ -17,6 +17,7 @@ _ORDER = (
     *("gan", "dcgan", "yolo_tiny", "yolo_v1"),
     *("skipgram", "skipgram_hierarchical", "skipgram_hashed"),
     *("rnn_names", "gru_forecast", "char_lstm"),
+    *("fcn", "unet_shapes", "unet", "unet_pixelshuffle"),
 )
 """The order in which a course meets them; other files come after these."""
 

@@ -264,7 +264,10 @@ class Job:
             wanted = self.task.all_output_shapes(self.dataset, self.loss, slot, len(outputs))
             heads += len(outputs) - len(self.task.output_shapes(self.dataset, self.loss, slot))
             for output, shape in zip(outputs, wanted):
-                if shape is not None and tuple(output.shape) != (count, *shape):
+                same = len(output) == count
+                if shape is not None and not (
+                    same and self.task.output_problem(tuple(output.shape[1:]), shape) is None
+                ):
                     raise JobError(
                         f"The network {slot!r} gives {tuple(output.shape[1:])} for a sample, "
                         f"but the task {self.task.label} needs {shape}."

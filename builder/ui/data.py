@@ -8,13 +8,11 @@ import streamlit as st
 
 from blocks.base import SettingError
 from builder import data, proposals, tasks
-from builder.data import uploads, view
+from builder.data import view
 from builder.data.base import DataError, Dataset
 from builder.ui import fields, forms, state, upload
 from builder.ui import samples as shown
 from builder.ui.views import drawn, plots
-
-UPLOADED = "image_folder"
 
 
 def panel() -> None:
@@ -80,9 +78,7 @@ def _choice() -> Dataset | None:
     if cls is None:
         return None
     st.caption(cls.help)
-    if cls.name == UPLOADED:
-        _upload()
-    elif cls.upload:
+    if cls.upload:
         upload.field(cls)
 
     def changed(name: str, value: Any) -> None:
@@ -92,7 +88,7 @@ def _choice() -> Dataset | None:
         state.set_part(f"Set {name}", "data", {**now, "settings": {**now["settings"], name: value}})
 
     with st.expander("Preparation", expanded=False):
-        forms.form(cls, project.data.settings, f"data.{cls.name}", changed, hidden=("file", "counts", "mean", "std"))
+        forms.form(cls, project.data.settings, f"data.{cls.name}", changed, hidden=cls.measured)
     try:
         return cls.from_settings(project.data.settings)
     except SettingError as error:
@@ -131,29 +127,6 @@ def _fit() -> None:
             else:
                 state.propose(found)
                 st.rerun()
-
-
-def _upload() -> None:
-    file = st.file_uploader("Your pictures: a zip with one folder per class", type="zip", key="upload")
-    if file is None or st.session_state.get("uploaded") == file.file_id:
-        return
-    content = file.getvalue()
-    try:
-        report = uploads.inspect_zip(content)
-        name = uploads.store(content, state.workspace().folder)
-    except DataError as error:
-        st.error(str(error))
-        return
-    st.session_state["uploaded"] = file.file_id
-    for warning in report.warnings:
-        st.warning(warning)
-    if report.unreadable:
-        with st.expander(f"{len(report.unreadable)} files are left out"):
-            for item in report.unreadable[:50]:
-                st.text(str(item))
-    settings = data.find(UPLOADED).from_settings(report.settings(name)).to_settings()
-    state.set_part("Use your pictures", "data", {"name": UPLOADED, "settings": settings})
-    st.rerun()
 
 
 def _looked(dataset: Dataset) -> tuple[view.Samples, view.Statistics] | None:

@@ -24,7 +24,7 @@ def form(
     disabled: bool = False,
 ) -> None:
     """One field for every setting of `cls`, laid out in columns."""
-    shown = [s for s in cls.settings() if s.name not in hidden and s.kind != "texts"]
+    shown = [s for s in cls.settings() if s.name not in hidden]
     places = st.columns(columns)
     for i, spec in enumerate(shown):
         with places[i % columns]:
@@ -108,6 +108,8 @@ def _read(spec: Setting, shown: Any) -> Any:
     parts = [p for p in shown.replace(";", ",").split(",") if p.strip()]
     if not parts:
         return None if spec.optional else []
+    if spec.kind == "texts":
+        return [part.strip() for part in parts]
     try:
         numbers = [float(p) if spec.kind in ("float", "floats") else int(p) for p in parts]
     except ValueError:

@@ -100,7 +100,7 @@ def probe_json(project: Project, probe: Snapshot) -> Json:
         names = data.find(project.data.name).from_settings(project.data.settings).class_names()
     told: Json = {"sample": probe.info.get("sample"), "label": None, "prediction": None}
     answer = prediction.get("probability")
-    if answer is not None and answer.size:
+    if answer is not None and answer.size and answer.ndim == 1:  # of pixels there is no one answer
         best = int(np.argmax(answer))
         told["prediction"] = f"{_name(names, best)} ({100 * float(answer.reshape(-1)[best]):.0f} %)"
     if "label" in prediction:

@@ -1,4 +1,4 @@
-"""The field for what a person uploads for a data set that takes a zip file."""
+"""The field for what a person uploads for a data set that takes a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 50
 def field(cls: type[Dataset]) -> None:
     """Draw it; a file that comes is checked, stored and chosen, and what is left out of it is listed."""
     key = f"upload.{cls.name}"
-    file = st.file_uploader(cls.upload, type="zip", key=key)
+    file = st.file_uploader(cls.upload, type=list(cls.upload_endings), key=key)
     if file is None:
         return
     if st.session_state.get(f"{key}.taken") != file.file_id:
@@ -22,7 +22,7 @@ def field(cls: type[Dataset]) -> None:
         try:
             with st.spinner("Looking at it …"):
                 settings, problems = cls.receive(content)
-            name = uploads.store(content, state.workspace().folder)
+            name = uploads.store(content, state.workspace().folder, file.name.rpartition(".")[2].lower())
         except DataError as error:
             st.error(str(error))
             return

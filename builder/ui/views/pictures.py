@@ -14,6 +14,12 @@ from plotly.colors import sample_colorscale
 
 Array = np.ndarray[Any, Any]
 
+CLASS_COLOURS = np.array(
+    [(0, 0, 0), (74, 104, 232), (232, 120, 40), (60, 170, 100), (176, 90, 210), (42, 150, 165), (214, 60, 110)],
+    np.uint8,
+)
+"""Of the classes of a mask, the background first; more classes begin again after the background."""
+
 
 @functools.cache
 def colours(name: str) -> Array:
@@ -54,6 +60,19 @@ def flat_grid(values: Array, ratio: float = 1.5) -> Array:
     padded = np.full(rows * columns, values.min(), values.dtype)
     padded[:count] = values.reshape(-1)
     return padded.reshape(rows, columns)
+
+
+def class_colour(number: int) -> Array:
+    """The colour of a mask's class, RGB."""
+    found: Array = CLASS_COLOURS[0 if number == 0 else 1 + (number - 1) % (len(CLASS_COLOURS) - 1)]
+    return found
+
+
+def painted(mask: Array) -> Array:
+    """A mask (H, W) in the colours of its classes, RGB."""
+    palette = np.stack([class_colour(k) for k in range(int(mask.max(initial=0)) + 1)])
+    shown: Array = palette[mask.astype(int)]
+    return shown
 
 
 def mosaic(maps: Array, columns: int, gap: int = 1) -> Array:
