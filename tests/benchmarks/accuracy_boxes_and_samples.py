@@ -89,7 +89,7 @@ def cell_finder() -> Graph:
     return graph(*rows, ("answers", "Conv2d", {"out_channels": 8, "kernel_size": 1}), ("output", "Output", {}))
 
 
-def dcgan(epochs: int = 8) -> str:
+def dcgan(epochs: int = 5) -> str:
     """Half the widths of the paper, three transposed convolutions from 4×4 to 32×32."""
     adam = Choice("Adam", {"lr": 0.0002, "betas": [0.5, 0.999]})
     project = Project(

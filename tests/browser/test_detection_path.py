@@ -21,7 +21,7 @@ def test_shapes_are_found_while_one_watches_and_the_code_is_taken_home(
         page.get_by_text("train 1,400").wait_for()
         look.shot("data")
         look.tab("Loss & optimizer")
-        page.get_by_text("YOLOv1, the paper's").wait_for()
+        page.get_by_text("suppression").first.wait_for()
         set_number(page, "epochs", 40)
         until(lambda: server.project(page)["training"]["epochs"] == 40)
         look.shot("objective")
