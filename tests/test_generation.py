@@ -172,6 +172,21 @@ def test_scores_that_are_no_probabilities_win_nothing() -> None:
     assert Generation().verdict(metrics, {"loss": {"name": "wasserstein"}})[0] == "open"
 
 
+def test_samples_are_judged_as_in_training_and_no_average_is_touched() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.9), nn.Linear(4, 1)).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    samples = 5 + 3 * torch.randn(20, 2)
+    scores = generation.judged(network, samples)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert not any(module.training for module in network.modules())
+    by_hand = network[0](samples)
+    by_hand = (by_hand - by_hand.mean(0)) / (by_hand.var(0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(scores, network[4](by_hand.relu()).flatten())
+    assert not torch.allclose(scores, network(samples).flatten(), atol=0.01)
+    assert generation.judged(network, samples[:1]).shape == (1,)
+
+
 # --- while it trains -------------------------------------------------------------------------------
 
 

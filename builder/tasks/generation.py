@@ -102,6 +102,23 @@ def coverage(generated: Tensor, real: Tensor) -> Tensor:
     return (torch.cdist(b, a).amin(dim=1) <= radius).float().mean()
 
 
+def judged(discriminator: nn.Module, samples: Tensor) -> Tensor:
+    """Scores (N,) of samples (N, ...), normalized over these alone as in training; no running average is touched.
+
+    The averages mix data and generated samples, so with them the scores of both would mean nothing.
+    """
+    layers = [m for m in discriminator.modules() if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    before = [(layer.training, layer.track_running_stats) for layer in layers]
+    try:
+        for layer in layers if len(samples) > 1 else ():
+            layer.training, layer.track_running_stats = True, False
+        scores: Tensor = discriminator(samples).float().flatten()
+    finally:
+        for layer, (training, track) in zip(layers, before):
+            layer.training, layer.track_running_stats = training, track
+    return scores
+
+
 def train_step(
     networks: dict[str, nn.Module],
     batch: dict[str, Tensor],
@@ -142,8 +159,8 @@ def evaluate(
     real = batch[settings["task"]["input"]]
     count = len(real)
     generated = networks["generator"](add_noise(batch, settings)["noise"])
-    scores = networks["discriminator"](torch.cat([real, generated.to(real.dtype)])).float().flatten()
-    on_real, on_fake = scores[:count], scores[count:]
+    on_real = judged(networks["discriminator"], real)
+    on_fake = judged(networks["discriminator"], generated.to(real.dtype))
     losses = {"discriminator": discriminator_loss(on_real, on_fake, loss), "generator": generator_loss(on_fake, loss)}
     made = generated.float()
     metrics = {
