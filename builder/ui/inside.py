@@ -52,14 +52,17 @@ def _inside(id: str) -> None:
         probe = _looked_again(run, probe, sample, network, node)
     with top[2]:
         _answer(probe)
-    left, middle, right = st.columns([2.4, 1.6, 1.2], gap="medium")
+    left, middle, right = st.columns([2.3, 1.5, 1.5], gap="medium")
     with left:
         _maps(probe, network, node)
     with middle:
         _weights(probe, network, node)
     with right:
-        _numbers(probe, network, node)
-        _spread(probe, network, node)
+        first, second = st.columns(2)
+        with first:
+            _numbers(probe, network, node)
+        with second:
+            _spread(probe, network, node)
     recurrence.draw(probe, network, node)
     _surface(probe)
 
@@ -258,8 +261,9 @@ def _spread(probe: Snapshot, network: str, node: str) -> None:
     values = values[np.isfinite(values)]
     if values.size:
         counts, edges = np.histogram(values, 40)
-        st.markdown(f"##### Weights &ensp; :small[{values.size:,}]")
+        st.markdown("##### Spread of weights")
         st.html(drawn.histogram(counts, float(edges[0]), float(edges[-1]), 56))
+        st.caption(f"{values.size:,} numbers")
 
 
 def _numbers(probe: Snapshot, network: str, node: str) -> None:
@@ -275,7 +279,7 @@ def _numbers(probe: Snapshot, network: str, node: str) -> None:
         rows.append(f"{100 * told['zeros']:.0f} % zeros")
     if told.get("gradient") is not None:
         rows.append(f"gradient norm {told['gradient']:.3g}")
-    st.caption(", ".join(rows))
+    st.caption("  \n".join(rows))
 
 
 def _surface(probe: Snapshot) -> None:
