@@ -20,8 +20,8 @@ CONTENT = (
     ("weights.safetensors", "the weights at the best validation score, once something has trained"),
 )
 _LIST = """
-.files { display: grid; grid-template-columns: max-content 1fr; gap: 7px 18px; margin: 0; padding: 0; font-size: 13px; line-height: 1.4; }
-.files dt { margin: 0; padding: 0; font-family: var(--st-code-font, "Source Code Pro", monospace); } .files dd { margin: 0; padding: 0; opacity: .8; }
+.files { display: grid; grid-template-columns: max-content 1fr; gap: 7px 18px; margin: 0 !important; padding: 0 !important; font-size: 13px; line-height: 1.4; }
+.files dt { margin: 0 !important; padding: 0 !important; font-family: var(--st-code-font, "Source Code Pro", monospace); } .files dd { margin: 0 !important; padding: 0 !important; opacity: .8; }
 """
 
 

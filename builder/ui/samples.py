@@ -24,6 +24,7 @@ _GRID = """<style>
 .samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(38px, 1fr)); column-gap: 6px;
   grid-template-rows: auto auto; grid-auto-rows: 0; }
 .samples.large { grid-template-columns: repeat(auto-fill, minmax(80px, 1fr)); row-gap: 6px; }
+@media (min-height: 900px) { .samples { grid-template-rows: repeat(4, auto); } .samples.large { grid-template-rows: repeat(3, auto); } }
 .samples figure { margin: 0; text-align: center; overflow: hidden; min-height: 0; }
 .samples .sheet { position: relative; aspect-ratio: 1; display: block; border-radius: 4px; overflow: hidden; background: #0b0d12; }
 .samples img { width: 100%; height: 100%; object-fit: fill; image-rendering: pixelated; display: block; }

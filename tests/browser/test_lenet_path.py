@@ -266,5 +266,5 @@ def tour(look: Look) -> None:
     look.shot("9-code")
     look.tab("Export")
     page.get_by_role("button", name="Code, notebook and weights").wait_for()
-    page.get_by_text("Open a project file").wait_for()
+    page.get_by_text("Project file").first.wait_for()
     look.shot("10-export")
