@@ -43,8 +43,8 @@ ON_DISK = {
     "temperatures": "timeseries",
 }
 """The folder of LAYERLOOM_DATA that each needs."""
-DOWNLOADED = {"kmnist", "cifar10"}
-UPLOADED = {"image_folder", "own_boxes"}
+DOWNLOADED = {"kmnist", "cifar10", "text8"}
+UPLOADED = {"image_folder", "own_boxes", "own_words", "own_characters"}
 READY = [name for name in data.names() if name not in {*ON_DISK, *DOWNLOADED, *UPLOADED}]
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [

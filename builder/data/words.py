@@ -71,6 +71,22 @@ def sentence_windows(
     return splits
 
 
+def text_sentences(text: str) -> list[list[str]]:
+    """The words of a text in lower case, by sentence; a sentence ends at . ! ? or at an empty line."""
+    import re
+
+    parts = re.split(r"[.!?…]+(?=\s|$)|\n\s*\n", text.lower())
+    found = (re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", part) for part in parts)
+    return [words for words in found if words]
+
+
+def words_by_frequency(sentences: list[list[str]], most: int) -> list[str]:
+    """At most so many different words, the most frequent first, equally frequent ones as they come."""
+    from collections import Counter
+
+    return [word for word, _ in Counter(word for sentence in sentences for word in sentence).most_common(most)]
+
+
 def words_batch(
     split: dict[str, torch.Tensor],
     index: torch.Tensor,

@@ -323,8 +323,9 @@ class WordVectors(Task):
         ``before`` and ``after``, see `distances`.
         """
         network = networks["network"]
-        numbers = {word: i for i, word in reversed(list(enumerate(dataset.token_names())))}
-        everything = torch.arange(_words(dataset))
+        names = dataset.token_names()
+        numbers = {word: i for i, word in reversed(list(enumerate(names)))}
+        everything = torch.arange(min(len(names), _words(dataset)))  # a short text may not fill its vocabulary
         if question.get("vectors"):
             return {"vectors": word_vectors(network, everything)}
         if question.get("distances"):
