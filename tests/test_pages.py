@@ -66,6 +66,7 @@ def test_every_panel_draws_after_a_training(space: Workspace, template: str) -> 
     for panel in state.PANELS:
         page = visit(panel, project=id)
         assert not page.error, (panel, [e.value for e in page.error])
+        assert not [c.value for c in page.caption if "as they were" in c.value], panel  # looked at again, not as it was
 
 
 def test_the_address_names_the_project(space: Workspace) -> None:

@@ -96,8 +96,10 @@ def _grid(
     name = names.pop()
     if dataset.fields()[name].shape != (2,):
         return None, None
-    points = torch.cat([split[name] for split in splits.values()])
-    grid, bounds = probes.point_grid(points)
+    points = [split[name] for split in splits.values() if name in split]
+    if not points:  # a trained network that is looked at without its data
+        return None, None
+    grid, bounds = probes.point_grid(torch.cat(points))
     return own_batch(dataset, {name: grid}, device), bounds
 
 

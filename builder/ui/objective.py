@@ -212,7 +212,7 @@ def _optimizer(slot: str) -> None:
     )
     cls = optimizers.find(current)
     st.caption(cls.help)
-    forms.form(cls, choice.settings, f"optimizer.{slot}.{cls.name}", changed)
+    forms.form(cls, choice.settings, f"optimizer.{slot}.{cls.name}", changed, columns=3)
 
 
 # --- training ----------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def matrix(values: Array, names: tuple[str, ...], dark: bool = False) -> str:
                 f"<i style='background:{back};{text}' title='true {name}, predicted {other}: {number:,}'>{number or ''}</i>"
             )
     ends = "".join(f"<span class='column' title='{name}'>{name}</span>" for name in names)
-    grid = f"grid-template-columns:{wide}px repeat({count}, minmax(0, 1fr));grid-auto-rows:{17 if count > 8 else 21}px"
+    grid = f"grid-template-columns:{wide}px repeat({count}, minmax(0, 72px));grid-auto-rows:{17 if count > 8 else 21}px"
     return f"{_STYLE}<div class='matrix' style='{grid}'>{''.join(cells)}<span></span>{ends}</div>"
 
 

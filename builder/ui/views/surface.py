@@ -15,7 +15,7 @@ from builder.ui.views.scene import Scene
 def draw(scene: Scene) -> None:
     """Draw it."""
     scene.title()
-    found = None if scene.probe is None else figure(scene.probe, scene.dataset, 210)
+    found = None if scene.probe is None else figure(scene.probe, scene.dataset, 186)
     if found is None:
         st.info("It appears as soon as something trains.")
         return
