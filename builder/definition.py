@@ -93,7 +93,7 @@ def unused_arguments(raw: Any) -> list[str]:
 
 def setting_of(name: str, default: Any, raw: dict[str, Any], own: Own) -> Setting:
     """The setting that an argument is: of the kind, and within the bounds, of all it feeds."""
-    if not name.isidentifier() or name == REPEAT or hasattr(Block, name) or name.startswith("_") or _reserved(name):
+    if not argument_free(name):
         raise DefinitionError(f"an argument cannot be called {short(name)}. Choose another name.")
     found: list[tuple[str, Setting]] = []
     for id, block, setting, argument in feeds(raw):
@@ -123,13 +123,13 @@ def setting_of(name: str, default: Any, raw: dict[str, Any], own: Own) -> Settin
     return _usually(spec, default)
 
 
-def _reserved(name: str) -> bool:
-    """Whether an argument of a constructor cannot be called so."""
+def argument_free(name: str) -> bool:
+    """Whether an argument may be called so: it becomes a field of a block and an argument of a constructor."""
     try:
         names.identifier(name)
     except ValueError:
-        return True
-    return name in structure.RESERVED
+        return False
+    return not (name in (*structure.RESERVED, REPEAT) or hasattr(Block, name) or name.startswith("_"))
 
 
 def _common(specs: list[Setting]) -> tuple[Any, ...] | None:

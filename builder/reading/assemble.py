@@ -20,6 +20,26 @@ DEPTH = 20
 """Classes within classes; a deeper nesting is a class that contains itself."""
 
 
+@dataclass(frozen=True)
+class Part:
+    """One step as it is written: a block, or a class of the file; sources are ids or "#0", "#1" for inputs."""
+
+    id: str
+    made: Block | Use
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """A class of the file that is no block of the catalogue, as it is called in one place."""
+
+    definition: Definition
+    parts: tuple[Part, ...]
+    result: str
+    shapes: tuple[Shape, ...]
+    arguments: dict[str, Any]
+
+
 @dataclass
 class Assembled:
     """Blocks in order with the wires between them; `ends` are the values returned.
@@ -31,6 +51,9 @@ class Assembled:
     edges: list[Edge] = field(default_factory=list)
     ends: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    tree: tuple[Part, ...] = ()
+    """The steps as they are written, with classes of the file as such, and the ends in their terms."""
+    local_ends: tuple[str, ...] = ()
 
 
 @dataclass
@@ -40,6 +63,13 @@ class _Body:
     steps: list[Inner]
     results: tuple[str, ...]
     shapes: dict[str, Shape]
+    tree: list[Part] = field(default_factory=list)
+    local: dict[str, str] = field(default_factory=dict)
+    """For a value that comes out of a class, the id of the step that called it."""
+
+    def part(self, id: str, made: Block | Use, sources: tuple[str, ...]) -> None:
+        """Note a step as it is written, classes of the file as such."""
+        self.tree.append(Part(id, made, tuple(self.local.get(s, s) for s in sources)))
 
 
 def assemble(file: File, definition: Definition, inputs: Sequence[Block]) -> Assembled:
@@ -58,6 +88,9 @@ def assemble(file: File, definition: Definition, inputs: Sequence[Block]) -> Ass
         for port, source in zip(step.block.ports(), step.sources, strict=True):
             found.edges.append(Edge(held.get(source, source), "out", step.id, port.name))
     found.ends = tuple(held.get(r, r) for r in body.results)
+    named = {**held, **body.local}
+    found.tree = tuple(Part(p.id, p.made, tuple(named.get(s, s) for s in p.sources)) for p in body.tree)
+    found.local_ends = tuple(named.get(r, r) for r in body.results)
     return found
 
 
@@ -119,6 +152,7 @@ class _Assembler:
                 "it now follows what arrives."
             )
         body.steps.append(Inner(step.id, match.block, sources))
+        body.part(step.id, match.block, sources)
         body.shapes[step.id] = inferred.shape
         return inferred
 
@@ -145,8 +179,11 @@ class _Assembler:
         block = matching.composite(definition.name, tuple(inside.steps), received, result, shapes, step.call.kwargs)
         if block is not None:
             body.steps.append(Inner(step.id, block, sources))
+            body.part(step.id, block, sources)
             body.shapes[step.id] = infer(block, shapes).shape
             return step.id
+        use = Use(definition, tuple(inside.tree), inside.local.get(result, result), shapes, dict(step.call.kwargs))
+        body.part(step.id, use, sources)
         renamed = {f"#{i}": source for i, source in enumerate(sources)}
         taken = {s.id for s in body.steps}
         for inner in inside.steps:
@@ -154,6 +191,7 @@ class _Assembler:
             taken.add(name)
             body.steps.append(Inner(name, inner.block, tuple(renamed[s] for s in inner.sources)))
             body.shapes[name] = inside.shapes[inner.id]
+        body.local[renamed[result]] = step.id
         return renamed[result]
 
 

@@ -16,10 +16,11 @@ from builder import names
 from builder.graph import Edge, Graph, Node
 from builder.project import MAX_NAME, Project
 from builder.reading import matching
-from builder.reading.assemble import DEPTH, Assembled, assemble
+from builder.reading.assemble import DEPTH, Assembled, Part, assemble
 from builder.reading.classes import Definition, File, parse
 from builder.reading.errors import ReadError
 from builder.reading.fitting import fitted
+from builder.reading.grouping import grouped
 from builder.reading.layout import placed
 from builder.reading.trace import trace
 from builder.remedies.scene import by_role
@@ -52,20 +53,22 @@ def read_code(text: str) -> Read:
     listed = told[2].split(", ") if told and told[2] else []
     networks: dict[str, Graph] = {}
     notes: list[str] = []
+    trees: dict[str, tuple[tuple[Part, ...], tuple[str, ...]]] = {}
     for definition in definitions:
         known = [name for name in listed if names.class_name(name) == definition.name]
         name = known[0] if known else "network" if len(definitions) == 1 else _snake(definition.name)
-        networks[names.free([name], networks)], said = _network(file, definition)
+        name = names.free([name], networks)
+        networks[name], said, trees[name] = _network(file, definition)
         notes += said
     name = (told[1] if told else definitions[-1].name)[:MAX_NAME]
-    return Read(fitted(Project(name=name, networks=networks)), tuple(notes))
+    return Read(fitted(grouped(Project(name=name, networks=networks), trees)), tuple(notes))
 
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def _network(file: File, definition: Definition) -> tuple[Graph, list[str]]:
+def _network(file: File, definition: Definition) -> tuple[Graph, list[str], tuple[tuple[Part, ...], tuple[str, ...]]]:
     inputs, found, notes = _fitting_inputs(file, definition)
     nodes = [Node(name, block) for name, block in zip(definition.inputs, inputs, strict=True)]
     nodes += [Node(id, block) for id, block in found.blocks.items()]
@@ -80,7 +83,8 @@ def _network(file: File, definition: Definition) -> tuple[Graph, list[str]]:
         block = answer()
         nodes.append(Node(id, block))
         edges.append(Edge(end, "out", id, block.ports()[0].name))
-    return placed(Graph(tuple(nodes), tuple(edges))), [*notes, *found.notes]
+    tree = (found.tree, found.local_ends)
+    return placed(Graph(tuple(nodes), tuple(edges))), [*notes, *found.notes], tree
 
 
 # --- what enters ---------------------------------------------------------------------------------
