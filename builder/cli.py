@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,14 +57,16 @@ def parser() -> argparse.ArgumentParser:
 
     def add(name: str, command: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=help, description=help)
-        made.set_defaults(command=command)
+        made.set_defaults(command=command, read_weights=None)
         return made
 
     add("templates", _templates, "List the starter projects.")
     add("blocks", _blocks, "List all blocks with their settings.")
 
-    new = add("new", _new, "Write a starter project, or a network read from code, to a project's file.")
-    new.add_argument("template", metavar="TEMPLATE|FILE", help="the name of a starter project, or a model.py")
+    new = add("new", _new, "Write a starter project, or a network in code or ONNX, to a project's file.")
+    new.add_argument(
+        "template", metavar="TEMPLATE|FILE", help="the name of a starter project, a model.py or an .onnx file"
+    )
     new.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the file to write")
 
     check = add("check", _check, "Print shapes, parameters and problems; status 1 when there are errors.")
@@ -89,7 +92,9 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--partial", action="store_true", help="take of the weights what fits, and draw the rest")
 
     for made in (check, export, summary, train):
-        made.add_argument("file", metavar="FILE", help="a project's file, a model.py, or the name of a starter project")
+        made.add_argument(
+            "file", metavar="FILE", help="a project's file, a model.py, an .onnx file, or the name of a starter project"
+        )
     for made in (new, check, export, summary, train):
         made.add_argument(
             "--set",
@@ -118,7 +123,7 @@ def opened(options: argparse.Namespace) -> Project:
         if not Path(name).is_file() and name in templates.names():
             found = templates.load(name)
         else:
-            found = _read(Path(name))
+            found = _read(Path(name), options)
     except ProjectError as error:
         hint = ""
         if os.sep not in name and not Path(name).exists():
@@ -127,8 +132,11 @@ def opened(options: argparse.Namespace) -> Project:
     return changed(found, options.set)
 
 
-def _read(path: Path) -> Project:
-    """The project in a file of any form; what was read otherwise than written is said on stderr."""
+def _read(path: Path, options: argparse.Namespace) -> Project:
+    """The project in a file of any form; what was read otherwise than written is said on stderr.
+
+    Weights of the file are put into ``options.read_weights``.
+    """
     if path.suffix.lower() in ("", ".json"):
         return files.load(path)
     from builder.reading import ReadError, open_file
@@ -139,6 +147,7 @@ def _read(path: Path) -> Project:
         raise CommandError(str(error)) from None
     for note in read.notes:
         print(f"note: {note}", file=sys.stderr)
+    options.read_weights = read.weights
     return read.project
 
 
@@ -208,7 +217,7 @@ def _blocks(options: argparse.Namespace) -> int:
 
 def _new(options: argparse.Namespace) -> int:
     if Path(options.template).is_file():
-        made = changed(_read(Path(options.template)), options.set)
+        made = changed(_read(Path(options.template), options), options.set)
     else:
         try:
             made = changed(templates.load(options.template), options.set)
@@ -218,6 +227,12 @@ def _new(options: argparse.Namespace) -> int:
         raise CommandError(f"{options.output} exists already; choose another file, so that nothing is lost.")
     files.save(made, options.output)
     print(f"{options.output} holds {made.name}.")
+    if options.read_weights:
+        from builder.training.checkpoint import save_weights
+
+        place = options.output.with_suffix(".safetensors")
+        save_weights(place, options.read_weights, {})
+        print(f"{place} holds its weights; train --weights {place} begins with them.")
     return 0
 
 
@@ -238,7 +253,8 @@ def _export(options: argparse.Namespace) -> int:
 
     project = opened(options)
     try:
-        folder = export(project, options.output, onnx=options.onnx, pt2=options.pt2, figure=options.figure)
+        weights = options.read_weights
+        folder = export(project, options.output, weights, onnx=options.onnx, pt2=options.pt2, figure=options.figure)
     except ValueError as error:
         raise CommandError(str(error)) from None
     for path in sorted(folder.iterdir()):
@@ -262,7 +278,13 @@ def _train(options: argparse.Namespace) -> int:
     project = opened(options)
     show = _print_json if options.json else Progress(project.training.get("epochs") if not options.epochs else None)
     try:
-        run = train(project, options.run, show, options.epochs, options.weights, options.partial)
+        with tempfile.TemporaryDirectory(prefix="layerloom-") as place:
+            if options.read_weights and not options.weights:
+                from builder.training.checkpoint import save_weights
+
+                options.weights = Path(place) / f"{Path(options.file).stem}.safetensors"
+                save_weights(options.weights, options.read_weights, {})
+            run = train(project, options.run, show, options.epochs, options.weights, options.partial)
     except ValueError as error:
         raise CommandError(str(error)) from None
     if options.json:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 import blocks
 import builder
@@ -318,3 +319,21 @@ def test_a_file_that_is_no_network_is_said_with_its_line(tmp_path: Path, capsys:
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert "Line 5: `x.sum()` cannot be read" in err
+
+
+def test_an_onnx_file_is_opened_with_its_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript")
+    run("export", "mlp", "-o", str(tmp_path / "first"), "--onnx")
+    file, made = tmp_path / "first" / "network.onnx", tmp_path / "project.json"
+    run("new", str(file), "-o", str(made))
+    assert "project.safetensors holds its weights" in capsys.readouterr().out
+    run("export", str(file), "-o", str(tmp_path / "again"))
+    kept, given = (load_file(p) for p in (tmp_path / "again" / "weights.safetensors", tmp_path / "project.safetensors"))
+    assert all((kept[name] == given[name]).all() for name in given)
+    run("train", str(file), "--run", str(tmp_path / "run"), "--epochs", "1")
+    assert "network.safetensors" in capsys.readouterr().out
+    file.write_bytes(file.read_bytes()[:500])
+    run("check", str(file), expect=1)
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "network.onnx: The file is no ONNX" in err

@@ -10,7 +10,7 @@ import streamlit as st
 from builder import reading
 from builder.export import ExportError, export_zip, programs
 from builder.project import Project, ProjectError, dumps, to_json
-from builder.ui import paper, state
+from builder.ui import paper, state, weights
 
 CONTENT = (
     ("model.py", "the network in plain PyTorch: the file that trained"),
@@ -57,18 +57,18 @@ def panel() -> None:
 
 def _zip(stem: str) -> None:
     run = state.run()
-    weights = None if run is None else run.weights()
+    trained = None if run is None else run.weights()
     if run is not None and run.project_json().get("networks") is None:
-        weights = None
-    left_out = "" if weights is not None else "Nothing has trained yet, so the zip holds no weights."
+        trained = None
+    left_out = "" if trained is not None else "Nothing has trained yet, so the zip holds no weights."
     onnx, pt2 = bool(st.session_state.get("with_onnx")), bool(st.session_state.get("with_pt2"))
     project = state.document().project
     try:
         try:
-            stamp = weights.stat().st_mtime_ns if weights is not None else 0
-            content = _content(dumps(project), stamp, project, weights, onnx, pt2)
+            stamp = trained.stat().st_mtime_ns if trained is not None else 0
+            content = _content(dumps(project), stamp, project, trained, onnx, pt2)
         except ExportError:
-            if weights is None:
+            if trained is None:
                 raise
             content = _content(dumps(project), 0, project, None, onnx, pt2)
             left_out = "The weights of the chosen run do not fit the network on the canvas, so they are left out."
@@ -104,7 +104,7 @@ def _content(text: str, stamp: int, _project: Project, weights: Path | None, onn
 
 def _open() -> None:
     forms = [form.removeprefix(".") for form in reading.FORMS]
-    file = st.file_uploader("Open a project, or a network in code", type=forms, key="open_file")
+    file = st.file_uploader("Open a project, a model.py or ONNX", type=forms, key="open_file")
     if file is None:
         return
     if st.session_state.get("opened_file") != file.file_id:
@@ -115,6 +115,11 @@ def _open() -> None:
             return
         st.session_state["opened_file"] = file.file_id
         st.session_state["opened_notes"] = read.notes
+        weights.choice().source = weights.DRAWN
+        if read.weights is not None:
+            weights.take(file.name, read.weights)
+            said = "The next run begins with the weights of the file; Loss & optimizer has the choice."
+            st.session_state["opened_notes"] = (*read.notes, said)
         state.change(f"Open {file.name}", [{"op": "replace_project", "value": to_json(read.project)}])
         st.rerun()
     for note in st.session_state.get("opened_notes", ()):

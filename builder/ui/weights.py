@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from torch import Tensor
 
 from builder.project import Project, ProjectError, to_json
 from builder.training import weights
+from builder.training.checkpoint import save_weights
 from builder.training.run import Run
 from builder.training.weights import Match, WeightsError
 from builder.ui import state
@@ -111,6 +113,13 @@ def _upload(now: Choice) -> None:
     place.write_bytes(given.getbuffer())
     now.name = given.name
     st.session_state["weights.taken"] = (now.project, given.file_id)
+
+
+def take(name: str, states: dict[str, dict[str, Tensor]]) -> None:
+    """Let the next run begin with these weights, of a file of this name that was opened. Raises OSError."""
+    save_weights(_place(), states, {})
+    now = choice()
+    now.source, now.name, now.partial = FILE, name, False
 
 
 def _place() -> Path:
