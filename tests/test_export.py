@@ -328,3 +328,52 @@ def test_every_optimizer_exports(tmp_path: Path) -> None:
         optimizers._known.pop("Adagrad")
     *records, _ = lines_of(["train.py", "--json"], folder)
     assert records == run.history
+
+
+# --- several processes ---------------------------------------------------------------------------
+
+
+def together(folder: Path, processes: int) -> tuple[list[dict[str, Any]], str]:
+    """The JSON lines of train.py under torchrun, and what it said besides."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*torchrun, "train.py", "--json", "--epochs", "1"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lenet5", "lstm_digits"])
+def test_two_processes_give_the_losses_of_one_with_the_same_batches(name: str, tmp_path: Path) -> None:
+    project = builder.templates.load(name)
+    project = project.replace(training={**project.training, "batch_size": 151})  # odd, so that the parts differ
+    folder = builder.export(project, tmp_path)
+    alone = lines_of(["train.py", "--json", "--epochs", "1"], folder)
+    both, said = together(folder, 2)
+    assert len(both) == len(alone) > 5
+    for one, two in zip(alone[:-1], both[:-1], strict=True):
+        assert {k: one.get(k) for k in ("step", "epoch", "split")} == {
+            k: two.get(k) for k in ("step", "epoch", "split")
+        }
+        assert two["losses"]["loss"] == pytest.approx(one["losses"]["loss"], abs=1e-5)
+        assert two["metrics"]["accuracy"] == pytest.approx(one["metrics"]["accuracy"], abs=1e-5)
+    assert both[-1]["done"]
+    assert "Batch normalization" not in said
+
+
+@pytest.mark.slow
+def test_batch_normalization_on_parts_of_a_batch_is_said(tmp_path: Path) -> None:
+    folder = builder.export(builder.templates.load("resnet_digits"), tmp_path)
+    records, said = together(folder, 2)
+    assert said.count("train.py: Batch normalization sees at most") == 1
+    steps = [r for r in records if "split" not in r and "losses" in r]
+    assert steps[-1]["losses"]["loss"] < steps[0]["losses"]["loss"]
+    assert (folder / "weights.safetensors").exists()

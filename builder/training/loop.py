@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from builder.schedules import learning_rate_factor
 
@@ -34,8 +35,17 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def processes() -> tuple[int, int]:
+    """This process's number and how many train together, under torchrun; (0, 1) for one alone."""
+    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if together else (0, 1)
+
+
 class Loop:
     """Trains networks on data that lies in memory.
+
+    Several processes of one torch.distributed group train together: each takes its part of every batch, so
+    that the batch stays what the settings say, and gradients are averaged.
 
     `splits` holds tensors of all samples by split ("train", "validation", "test") and field.
     `settings` has "training", "optimizer" (by slot), "rates" (by slot, the modules with a factor of the learning
@@ -72,8 +82,14 @@ class Loop:
         self.samples = len(next(iter(splits["train"].values())))
         self.batch_size = min(training["batch_size"], self.samples)
         self.batches = math.ceil(self.samples / self.batch_size)
-        if self.samples % self.batch_size == 1 and self.batches > 1:
-            self.batches -= 1  # batch normalization cannot learn from a single sample
+        self.rank, self.world = processes()
+        if 0 < self.samples % self.batch_size < max(2, self.world) and self.batches > 1:
+            self.batches -= 1  # batch normalization cannot learn from a single sample, nor a process from none
+        self.share = 1.0  # how large this process's part of the batch is, over an equal part
+        self.trained = dict(self.networks)
+        if self.world > 1:
+            self.trained = {slot: self._shared(network) for slot, network in self.networks.items()}
+            torch.manual_seed(training["seed"] + self.rank)  # dropout differs between the parts of a batch
         self.total_steps = self.epochs * self.batches
 
         # The order of the samples and their augmentation have random numbers of their own, so that
@@ -110,6 +126,12 @@ class Loop:
             if parameter.requires_grad:
                 groups.setdefault(factors.get(parameter, 1.0), []).append(parameter)
         return [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
+
+    def _shared(self, network: nn.Module) -> nn.Module:
+        """The network with its gradients averaged over the processes."""
+        if not any(p.requires_grad for p in network.parameters()):
+            return network
+        return DistributedDataParallel(network, forward_sync_buffers=False, find_unused_parameters=True)
 
     def _shuffle(self) -> None:
         self.order_state = self.order.get_state()
@@ -149,23 +171,42 @@ class Loop:
             for group in optimizer.param_groups:
                 group["lr"] = self.rates[slot] * factor * group["factor"]
         start = self.position * self.batch_size
-        batch = self._batch("train", self.permutation[start : start + self.batch_size], self.augmentation)
+        index = self.permutation[start : start + self.batch_size]
+        batch = self._part(self._batch("train", index, self.augmentation), len(index))
         with self._autocast():
-            losses, metrics = self.train_step(self.networks, batch, self.settings, self._optimize)
+            losses, metrics = self.train_step(self.trained, batch, self.settings, self._optimize)
+        losses, metrics = self._together(losses), self._together(metrics)
         self.step += 1
         self.position += 1
         return {"step": self.step, "epoch": self.epoch + 1, "losses": losses, "metrics": metrics}
 
     def _optimize(self, loss: Tensor, slot: str) -> None:
         """One step of the slot's optimizer down this loss; none when the loss is not finite or another learns alone."""
-        if self.only not in (None, slot) or not math.isfinite(loss.item()):
+        if self.only not in (None, slot) or not math.isfinite(self._together({"loss": loss.item()})["loss"]):
             return
         optimizer = self.optimizers[slot]
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss if self.world == 1 else loss * self.share).backward()  # type: ignore[no-untyped-call]
         if self.training["clip_norm"] > 0:
             nn.utils.clip_grad_norm_(self.networks[slot].parameters(), self.training["clip_norm"])
         optimizer.step()
+
+    def _part(self, batch: dict[str, Tensor], count: int) -> dict[str, Tensor]:
+        """This process's part of a batch of so many samples."""
+        if self.world == 1:
+            return batch
+        place = torch.arange(count).tensor_split(self.world)[self.rank]
+        self.share = len(place) * self.world / count
+        start, end = int(place[0]), int(place[-1]) + 1
+        return {name: value[start:end] if len(value) == count else value for name, value in batch.items()}
+
+    def _together(self, values: dict[str, float]) -> dict[str, float]:
+        """Numbers of the whole batch: the mean over the processes, each by the size of its part."""
+        if self.world == 1:
+            return values
+        sums = torch.tensor([v * self.share for v in values.values()], dtype=torch.float32, device=self.device)
+        torch.distributed.all_reduce(sums)
+        return dict(zip(values, (sums / self.world).tolist()))
 
     def _batch(self, split: str, index: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         batch = self.make_batch(self.splits[split], index, self.settings["data"], generator)
@@ -189,6 +230,8 @@ class Loop:
 
     def _evaluate(self, split: str) -> dict[str, Any]:
         """The mean losses and metrics over a split."""
+        for buffer in (b for network in self.networks.values() for b in network.buffers() if self.world > 1):
+            torch.distributed.broadcast(buffer, 0)  # the first process's statistics, so that all judge alike
         self._mode(False)
         sums: dict[str, dict[str, float]] = {"losses": {}, "metrics": {}}
         rows: dict[str, list[Tensor]] = {}
