@@ -237,6 +237,17 @@ class Constant(nn.Module):
         return self.value.expand(x.shape[0], *self.value.shape)
 
 
+class GaussianSample(nn.Module):
+    """Draws from normal distributions while training, and gives their means afterwards.
+
+    The input holds the means, then the logarithms of the variances.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, logvar = x.chunk(2, dim=1)
+        return mean + (0.5 * logvar).exp() * torch.randn_like(mean) if self.training else mean
+
+
 class Noise(nn.Module):
     """Adds Gaussian noise while training, and nothing afterwards."""
 

@@ -24,6 +24,32 @@ class Noise(Block):
         return Call("Noise", self.std)
 
 
+class GaussianSample(Block):
+    """A draw from a normal distribution whose mean and variance the layer before it gives."""
+
+    label, category, stem = "GaussianSample", "dense", "sample"
+    help = "Half of the numbers are means, half logarithms of variances: while training it draws, later it gives the means."
+    formula = "z = μ + e^(½·log σ²) · ε, ε normal"
+    source = "Kingma and Welling 2014, Auto-encoding variational Bayes"
+    inputs = (Port("in", rank=1),)
+    stochastic = True
+    examples = (Example({}, ((4,),), (2,), 0), Example({}, ((32,),), (16,), 0))
+
+    def check(self, *shapes: Shape) -> None:
+        if shapes[0][0] % 2:
+            raise BlockError(
+                f"It receives {shapes[0][0]} numbers, but takes as many means as logarithms of variances. "
+                "Let the layer before it give an even number.",
+                "even",
+            )
+
+    def layer(self, *shapes: Shape) -> Call:
+        return Call("GaussianSample")
+
+    def explain(self, shapes: tuple[Shape, ...], output: Shape) -> str:
+        return f"{output[0]} means and {output[0]} variances → {output[0]} numbers"
+
+
 class Constant(Block):
     """The same numbers for every sample; its input only says how many samples there are."""
 

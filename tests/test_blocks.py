@@ -235,6 +235,7 @@ RANDOM: dict[str, tuple[dict[str, Any], Shape]] = {
     "MultiheadAttention": ({"dropout": 0.5}, (8, 8)),
     "TransformerEncoder": ({"dropout": 0.5}, (8, 8)),
     "AuxiliaryHead": ({}, (4, 6, 6)),
+    "GaussianSample": ({}, (4,)),
 }
 
 

@@ -60,6 +60,12 @@ PARAMETERS: dict[str, int | dict[str, int]] = {
     "unet_shapes": 2_800 + 13_952 + 55_552 + (8_224 + 27_776) + (2_064 + 6_976) + 85,
     "unet": 31_030_658,
     "unet_pixelshuffle": 2_800 + 13_952 + 55_552 + (8_320 + 27_776) + (2_112 + 6_976) + 68,
+    # 784, 128, 2, 128, 784; for the variational one two means and two variances.
+    "autoencoder": 785 * 128 + 129 * 2 + 3 * 128 + 129 * 784,
+    # 3×3 convolutions 1, 16, 32; 1568 to 16 or 32 numbers and back; 4×4 transposed convolutions 32, 16, 1.
+    "conv_autoencoder": 160 + 4_640 + 1569 * 16 + 17 * 1568 + (16 * 512 + 16) + (16 * 16 + 1),
+    "denoising_autoencoder": 160 + 4_640 + 1569 * 32 + 33 * 1568 + (16 * 512 + 16) + (16 * 16 + 1),
+    "variational_autoencoder": 785 * 128 + 129 * 4 + 3 * 128 + 129 * 784,
 }
 """Of the only network, or of each by its name.
 

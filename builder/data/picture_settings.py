@@ -53,7 +53,7 @@ class Pictures(AugmentedPictures):
 class SizedPictures(Pictures):
     """Base of data sets of square pictures that are resized when loaded."""
 
-    tasks: ClassVar[tuple[str, ...]] = ("classification", "generation")
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "generation", "reconstruction")
 
     size: int = setting(28, min=4, max=512, unit="px", help="height and width the pictures are resized to")
     colour: str = setting("grey", choices=("grey", "colour"), help="one channel, or three")

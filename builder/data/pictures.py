@@ -54,7 +54,7 @@ class GeneratedPictures(Pictures):
     label = "Generated pictures"
     help = "Pictures drawn from a seed, of any size and number of classes: one smooth pattern a class, with noise."
     order = 20
-    tasks = ("classification", "generation")
+    tasks = ("classification", "generation", "reconstruction")
     helpers = (stratified_split, take_splits, check_memory, augment, picture_batch)
     load_arrays = staticmethod(load_pictures)
     make_batch = staticmethod(pictures_batch)

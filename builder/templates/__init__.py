@@ -18,6 +18,7 @@ _ORDER = (
     *("skipgram", "skipgram_hierarchical", "skipgram_hashed"),
     *("rnn_names", "gru_forecast", "char_lstm"),
     *("fcn", "unet_shapes", "unet", "unet_pixelshuffle"),
+    *("autoencoder", "conv_autoencoder", "denoising_autoencoder", "variational_autoencoder"),
 )
 """The order in which a course meets them; other files come after these."""
 
