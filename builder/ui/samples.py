@@ -66,14 +66,14 @@ def _pictures(samples: Samples) -> None:
     cells = []
     for i in _mixed(samples)[: LARGE if large else SHOWN]:
         caption = f"<figcaption>{_caption(samples, i)}</figcaption>" if samples.labels is not None else ""
-        url = pictures.url(_masked(samples, i))
+        url = pictures.url(masked(samples, i))
         cells.append(
-            f"<figure><span class='sheet'><img src='{url}' alt=''/>{_boxes(samples, i)}</span>{caption}</figure>"
+            f"<figure><span class='sheet'><img src='{url}' alt=''/>{boxes(samples, i)}</span>{caption}</figure>"
         )
     st.html(f"{_GRID}<div class='samples{' large' if large else ''}'>{''.join(cells)}</div>")
 
 
-def _masked(samples: Samples, i: int) -> Array:
+def masked(samples: Samples, i: int) -> Array:
     """A sample's picture with the classes of its pixels laid over in colour; class 0 is the background."""
     picture = samples.inputs[i]
     masks = samples.fields.get("mask")
@@ -88,13 +88,13 @@ def _masked(samples: Samples, i: int) -> Array:
     return mixed.astype(np.uint8)
 
 
-def _boxes(samples: Samples, i: int) -> str:
+def boxes(samples: Samples, i: int) -> str:
     """The boxes of a sample as elements over its picture, in the colours of their classes."""
-    boxes, classes = samples.fields.get("boxes"), samples.fields.get("box_classes")
-    if boxes is None or classes is None:
+    corners, classes = samples.fields.get("boxes"), samples.fields.get("box_classes")
+    if corners is None or classes is None:
         return ""
     found = []
-    for (left, top, right, bottom), number in zip(boxes[i].tolist(), classes[i].tolist(), strict=False):
+    for (left, top, right, bottom), number in zip(corners[i].tolist(), classes[i].tolist(), strict=False):
         if number < 0:
             continue
         names = samples.class_names

@@ -1,0 +1,88 @@
+"""Figures made as plain HTML, and what the data panel is given to draw."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from builder import data
+from builder.data import view
+from builder.ui import samples
+from builder.ui.views import drawn
+
+
+def pictures(html: str) -> list[np.ndarray]:
+    return [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(found))))
+        for found in re.findall(r"base64,([A-Za-z0-9+/=]+)", html)
+    ]
+
+
+def test_a_matrix_tells_counts_and_shares_of_its_rows_and_escapes_names() -> None:
+    html = drawn.matrix(np.array([[3, 1], [0, 6]]), ("<b>", "it's"))
+    assert "<b>" not in html
+    assert "true &lt;b&gt;, predicted it&#x27;s: 1'" in html
+    assert "color-mix(in srgb, #4a68e8 75%" in html  # 3 of the 4 of the first class
+    assert "color-mix(in srgb, #4a68e8 100%" in html
+
+
+def test_a_matrix_of_many_classes_is_a_picture() -> None:
+    (picture,) = pictures(drawn.matrix(np.eye(100), ()))
+    assert picture.shape[:2] == (100, 100)
+    assert (picture[0, 0] != picture[0, 1]).any()
+
+
+def test_a_histogram_marks_zero_only_where_it_has_room() -> None:
+    inside = drawn.histogram([1, 4, 2, 0], -1.0, 1.0, 50)
+    assert re.findall(r"height:([\d.]+)%", inside) == ["25.0", "100.0", "50.0", "0.0"]
+    assert "left:50.0%'>0<" in inside
+    assert ">0<" not in drawn.histogram([1, 1], 1.0, 2.0, 50)
+    assert ">0<" not in drawn.histogram([1, 1], -0.01, 2.0, 50)
+
+
+def test_the_plane_has_its_lowest_row_at_the_bottom() -> None:
+    classes = np.array([[1, 1], [0, 0]])  # class 1 below
+    low, high = np.zeros(2), np.ones(2)
+    regions, points = pictures(
+        drawn.plane(np.array([[0.5, 0.05]]), np.array([1]), ("a", "b"), 50, (low, high), classes)
+    )
+    assert tuple(regions[-1, 0, :3]) == drawn.colour(1)
+    assert tuple(regions[0, 0, :3]) == drawn.colour(0)
+    marked = np.argwhere(points[..., 3] > 0)
+    assert marked[:, 0].min() > 0.8 * len(points)  # the point at y = 0.05 is near the bottom
+
+
+def test_bars_of_classes_add_up_over_the_parts() -> None:
+    html = drawn.stacked(("x", "y"), {"train": (2, 1), "test": (2, 0)}, {"train": "#111111"}, 40)
+    assert "x: train 2, test 2" in html
+    assert re.findall(r"height:([\d.]+)%", html) == ["50.00", "50.00", "0.00", "25.00"]
+
+
+@pytest.mark.parametrize("name", data.names())
+def test_the_panel_has_samples_and_counts_for_every_kind_of_field(name: str) -> None:
+    dataset = data.find(name)()
+    if dataset.missing() is not None or any("downloads" in t or "downloaded" in t for t in (dataset.help,)):
+        pytest.skip("needs a file or the network")
+    try:
+        found, numbers = view.samples(dataset), view.statistics(dataset)
+    except data.base.DataError as error:
+        pytest.skip(str(error))
+    fields = dataset.fields()
+    held = {field.holds for field in fields.values()}
+    for kind in ("mask", "boxes", "box_classes"):
+        assert (kind in found.fields) == (kind in held)
+    if {"mask", "box_classes"} & held:
+        total = sum(numbers.counts["train"])
+        assert total > numbers.sizes["train"]
+        assert numbers.counted in ("Pixels", "Boxes")
+    if found.inputs.ndim == 4:
+        picture = samples.masked(found, 0)
+        assert picture.shape[:2] == found.inputs.shape[1:3]
+        assert samples.boxes(found, 0).count("<i ") == (
+            int((found.fields["box_classes"][0] >= 0).sum()) if "boxes" in held else 0
+        )
