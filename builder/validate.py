@@ -22,6 +22,8 @@ from builder.structure import Wiring, is_input, is_output
 from builder.tasks.base import Loss, Task
 from builder.training.settings import TrainingSettings
 
+NAMED = 12
+"""The most names of data sets, tasks and the like that a message lists."""
 BYTES = 4
 """Bytes of a number in single precision."""
 
@@ -143,7 +145,9 @@ def _declared(choice: Choice, what: str, find: Any, names: Any, problems: list[P
     try:
         cls = find(choice.name)
     except KeyError:
-        message = f"There is no {what} called {choice.name!r}. Known are {', '.join(names())}."
+        known = list(names())
+        listed = ", ".join(known[:NAMED]) + (f" and {len(known) - NAMED} more" if len(known) > NAMED else "")
+        message = f"There is no {what} called {choice.name!r}. Known are {listed}."
         problems.append(Problem("", None, None, f"unknown-{what.split()[0]}", "error", message))
         return None
     try:

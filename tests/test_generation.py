@@ -11,6 +11,7 @@ from by_hand import block, chain, point_gan
 from torch import Tensor, nn
 
 import builder
+from builder import edits
 from builder.project import Choice, Project
 from builder.tasks import Loss, generation
 from builder.tasks.generation import BinaryCrossEntropy, Generation, Hinge, Minimax, Wasserstein
@@ -296,3 +297,17 @@ def test_following_and_filming_leave_no_trace_in_the_curve(tmp_path: Path) -> No
         prober.live_due = prober.surface_due = 0.0
         prober.probe(record["step"], record["epoch"])
     assert records == plain
+
+
+def test_other_pictures_are_brought_to_the_size_that_both_networks_have() -> None:
+    project = builder.templates.load("dcgan").replace(data=Choice("mnist", {"normalization": "symmetric"}))
+    problems = builder.check(project).problems
+    assert {(p.network, p.code) for p in problems} == {
+        ("generator", "output-mismatch"),
+        ("discriminator", "input-mismatch"),
+    }
+    assert "receives 3×64×64 from tanh" in next(p.message for p in problems if p.network == "generator")
+    for problem in problems:
+        assert problem.fix is not None
+        assert problem.fix.label == "Bring the data to 3×64×64"
+        assert builder.check(edits.apply(project, problem.fix.edits)).problems == ()

@@ -13,6 +13,7 @@ from builder.graph import UnknownBlock
 from builder.problems import Edit
 from builder.project import node_to_json
 from builder.remedies.maps import behind, chained, output_map
+from builder.remedies.resize import data_of
 from builder.remedies.scene import (
     STEP,
     Candidate,
@@ -93,6 +94,9 @@ def input(scene: Scene) -> Iterator[Candidate]:
             if more:
                 yield label, [replaced, *more]
             yield label, [replaced]
+            expected = scene.node.block.source_shape() if isinstance(scene.node.block, Block) else None
+            if expected is not None:
+                yield from data_of(scene, given.shape, expected)
 
 
 def _tables(scene: Scene, id: str, vocabulary: int) -> list[Edit]:
@@ -177,6 +181,9 @@ def output(scene: Scene) -> Iterator[Candidate]:
         if changed:
             value = {"name": other.name, "settings": after}
             yield f"Set {', '.join(changed)}", [edits.set_part("task", value)]
+    wanted = _wanted_output(scene)
+    if received is not None and wanted is not None:
+        yield from data_of(scene, wanted, received)
     yield from output_shape(scene)
 
 

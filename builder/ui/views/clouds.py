@@ -11,7 +11,7 @@ from builder.training.snapshot import Array
 from builder.ui.views import plots
 from builder.ui.views.scene import Scene
 
-HEIGHT = 205
+HEIGHT = 185
 SHOWN = 400
 
 
@@ -47,18 +47,21 @@ def figure(scene: Scene, data: Array, made: Array) -> go.Figure:
         values = np.asarray(said).reshape(size, size)
         x, y = (np.linspace(info["low"][i], info["high"][i], size) for i in (0, 1))
         middle = 0.5 if values.min() >= 0 and values.max() <= 1 else 0.0
-        bound = max(0.1, float(np.abs(values - middle).max()))
-        scale = [[0, "rgba(140,150,170,0.45)"], [0.5, "rgba(140,150,170,0)"], [1, "rgba(74,104,232,0.6)"]]
+        off = values - middle
+        # Each side on a scale of its own: where the discriminator is hardly fooled, one would be too faint to be seen.
+        shown = np.where(off > 0, off / max(1e-6, float(off.max())), off / max(1e-6, float(-off.min())))
+        scale = [[0, "rgba(140,150,170,0.5)"], [0.5, "rgba(140,150,170,0)"], [1, "rgba(74,104,232,0.55)"]]
         drawn.add_trace(
             go.Heatmap(
                 x=x,
                 y=y,
-                z=values,
-                zmin=middle - bound,
-                zmax=middle + bound,
+                z=shown,
+                customdata=values,
+                zmin=-1,
+                zmax=1,
                 colorscale=scale,
                 showscale=False,
-                hovertemplate="D = %{z:.2f}<extra></extra>",
+                hovertemplate="D = %{customdata:.2f}<extra></extra>",
             )
         )
     for points, colour, name in ((data, plots.GREY, "data"), (made, plots.ORANGE, "generated")):
