@@ -8,6 +8,7 @@ knows no page; `builder.ui.page` connects it to Streamlit.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import secrets
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any
 from blocks.base import Block
 from builder import definition, edits, validate
 from builder.canvas.catalogue import block_json
+from builder.curves import Curve, curve
 from builder.graph import Graph, UnknownBlock
 from builder.graph_file import Own
 from builder.library import Library
@@ -284,6 +286,7 @@ def annotate(project: Project, report: Report, rev: int) -> Json:
         "networks": networks,
         "problems": [p.to_json() for p in report.problems],
         "blocks": own_json(project.own),
+        "curves": _curves(project),
     }
 
 
@@ -308,7 +311,18 @@ def _node(block: Block | UnknownBlock, report: NodeReport) -> Json:
         "caption": _caption(block, report),
         "explain": report.explain,
         "inner": [_inner(i) for i in leaves(report.inner)] or None,
+        **({"curve": repr(block)} if _curve(block) else {}),
     }
+
+
+def _curve(block: Block | UnknownBlock) -> Curve | None:
+    return None if isinstance(block, UnknownBlock) else curve(block)
+
+
+def _curves(project: Project) -> Json:
+    """The functions of all activations of a project, each once."""
+    blocks = {node.block for graph in project.networks.values() for node in graph.nodes}
+    return {repr(block): dataclasses.asdict(found) for block in blocks if (found := _curve(block)) is not None}
 
 
 def _inner(inner: Inner) -> Json:

@@ -147,6 +147,15 @@ export interface NodeAnnotation {
   caption?: string;
   explain?: string;
   inner?: InnerJson[] | null;
+  /** The name of its function among the annotations' curves. */
+  curve?: string;
+}
+
+/** A function and its derivative at evenly spaced inputs from -reach to reach. */
+export interface CurveJson {
+  reach: number;
+  value: number[];
+  slope: number[];
 }
 
 export interface NetworkAnnotation {
@@ -174,6 +183,7 @@ export interface Annotations {
   problems: ProblemJson[];
   /** The own blocks of the project that can be used. */
   blocks?: Record<string, BlockJson>;
+  curves?: Record<string, CurveJson>;
 }
 
 export interface ProjectEntry {

@@ -11,6 +11,7 @@ import { Icon } from "../Icon";
 import type { NodeJson, SettingJson } from "../types";
 import { DefinitionPanel } from "./DefinitionPanel";
 import { Exposable } from "./Exposable";
+import { FunctionPlot } from "./FunctionPlot";
 import { SettingField } from "./SettingField";
 import { Summary } from "./Summary";
 
@@ -39,6 +40,7 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
   const readOnly = useReadOnly();
   const running = useLive((l) => isActive(l.run.status));
   const problems = useHost((h) => h.annotations?.problems);
+  const curve = useHost((h) => (annotation?.curve === undefined ? undefined : h.annotations?.curves?.[annotation.curve]));
   const own = (problems ?? []).filter((p) => p.network === network && p.node === node.id);
   const opened = useDocument((d) => (d.project.networks[network] ? null : blockOf(network)));
   const own0 = useDocument((d) => node.block in d.project.blocks && isOwn(node.block));
@@ -96,6 +98,7 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
       {block && (block.help || block.formula || annotation?.explain) && (
         <section>
           {block.formula && <><h4>Formula</h4><pre className="formula">{block.formula}</pre></>}
+          {curve && <FunctionPlot curve={curve} name={block.label} />}
           {annotation?.explain && <pre className="formula explain" data-testid="explain">{annotation.explain}</pre>}
           {block.help && <p className="about">{block.help}</p>}
           {block.source && <Source text={block.source} />}
