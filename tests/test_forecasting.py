@@ -122,3 +122,13 @@ def test_the_names_are_all_there() -> None:
     assert (counts[14], counts[13]) == (9384, 74)  # Russian and Portuguese, as in the files
     assert "Russian" in dataset.class_names()
     assert dataset.sample_text({"name": splits["train"]["name"][0], "label": splits["train"]["label"][0]}).isascii()
+
+
+@pytest.mark.skipif(not (PRESENT / "names").is_dir(), reason="LAYERLOOM_DATA names no folder with names/")
+def test_the_panel_shows_names_as_text() -> None:
+    samples = data.samples(data.find("names")(), per_class=2)
+    assert samples.labels is not None
+    assert len(samples.texts) == len(samples.labels) == 36
+    assert all(text.strip() == text and text for text in samples.texts)
+    numbers = data.statistics(data.find("names")())
+    assert sum(map(sum, numbers.counts.values())) == 20_050

@@ -141,7 +141,7 @@ def _samples(dataset: Dataset, split: Split) -> Samples:
         firsts = [torch.nonzero(labels == value).flatten()[:per_class] for value in torch.unique(labels)]
         index = torch.cat(firsts)[:most]
     inputs = split[name][index]
-    if inputs.dtype == torch.uint8:
+    if inputs.dtype == torch.uint8 and inputs.dim() > 2:  # letters may be bytes too
         inputs = inputs.unsqueeze(-1) if inputs.dim() == 3 else inputs.permute(0, 2, 3, 1)
         if inputs.shape[-1] not in (1, 3):
             inputs = inputs[..., :1]

@@ -24,4 +24,4 @@ def train_to_the_end(page: Any, server: Server) -> None:
     """Press Train and wait until the run is done."""
     page.locator("[data-testid=train]:enabled").click()
     page.get_by_test_id("pause").wait_for()
-    until(lambda: server.runs() and server.runs()[-1].state.status == "finished", 240)
+    until(lambda: server.runs() and server.runs()[-1].state.status == "done", 240)
