@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 
-from blocks.base import Block, Shape
+from blocks.base import Block, SettingError, Shape
 from builder import edits
 from builder.graph import Edge
 from builder.problems import Edit
@@ -46,7 +47,12 @@ def _picture(scene: Scene, wanted: Shape, received: Shape, edge: Edge) -> Iterat
 
 
 def _resized(wanted: Shape, received: Shape) -> Iterator[tuple[str, list[Block]]]:
-    """Blocks that bring a picture to the wanted height and width."""
+    """Blocks that bring a picture to the wanted height and width; none where that is further than a block goes."""
+    with contextlib.suppress(SettingError):
+        yield from _to_size(wanted, received)
+
+
+def _to_size(wanted: Shape, received: Shape) -> Iterator[tuple[str, list[Block]]]:
     enlarge, crop = by_role("enlarge"), by_role("crop")
     (height, width), (rows, columns) = wanted[1:], received[1:]
     middle = None if crop is None else crop.from_settings({"height": height, "width": width})
