@@ -237,7 +237,7 @@ class Detection(Task):
     metrics = (Metric("map50", "mAP@0.5", unit="%"), Metric("map", "mAP@0.5:0.95", unit="%"))
     charts = (
         Chart("Loss of a picture", ("loss/loss",)),
-        Chart("Its parts", ("loss/object", "loss/centre", "loss/size", "loss/class")),
+        Chart("Parts", ("loss/object", "loss/centre", "loss/size", "loss/class")),
         Chart("mAP@0.5", ("metric/map50",), 0.9),
     )
     looks = (

@@ -27,7 +27,7 @@ def test_shapes_are_found_while_one_watches_and_the_code_is_taken_home(
         look.shot("objective")
 
         page.get_by_test_id("train").click()
-        page.get_by_test_id("curve-its parts").wait_for()
+        page.get_by_test_id("curve-parts").wait_for()
         page.get_by_test_id("thumb-conv1").wait_for()
         look.tab("Results")
         changes(page, "[data-testid=boxes]")
@@ -41,7 +41,8 @@ def test_shapes_are_found_while_one_watches_and_the_code_is_taken_home(
         page.get_by_test_id("train").wait_for()
 
         look.tab("Results")
-        slider = page.get_by_label("Confidence from", exact=True).first
+        page.get_by_test_id("boxes").locator(".found").first.wait_for()
+        slider = page.get_by_role("slider").first
         before = page.get_by_test_id("boxes").locator(".found").count()
         slider.focus()
         for _ in range(30):
@@ -66,7 +67,7 @@ def test_its_views_in_the_dark(chrome: Any, server: Server) -> None:
         page = look.page
         open_template(look, server, "yolo_tiny", "answers")
         page.get_by_test_id("train").click()
-        page.get_by_test_id("curve-its parts").wait_for()
+        page.get_by_test_id("curve-parts").wait_for()
         until(lambda: next((r for r in server.runs() if r.state.epoch > 2), None), 120)
         look.shot("curves")
         look.tab("Results")
