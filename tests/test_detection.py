@@ -231,6 +231,15 @@ def test_another_number_of_classes_is_told() -> None:
     (problem,) = builder.check(project).problems
     assert "receives 9×4×4" in problem.message
     assert "4×4 cells and 2 classes need 7×4×4" in problem.message
+    assert problem.fix is not None
+    assert problem.fix.label == "Set out_channels of answers to 7"
+
+
+def test_the_other_loss_wants_more_numbers_a_cell() -> None:
+    (problem,) = builder.check(shape_finder(loss=Choice("yolo_v1", {"boxes": 3}))).problems
+    assert "need 19×4×4" in problem.message
+    assert problem.fix is not None
+    assert problem.fix.label == "Set out_channels of answers to 19"
 
 
 def test_data_without_boxes_do_not_suit() -> None:
