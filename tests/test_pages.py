@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -14,7 +15,8 @@ from builder.graph_file import node_to_json
 from builder.training.client import Launcher
 from builder.training.headless import train
 from builder.training.run import new_run_folder
-from builder.ui import state
+from builder.training.snapshot import Snapshot
+from builder.ui import live, state
 from builder.ui.session import Document
 from builder.ui.views import plots
 from builder.workspace import Workspace
@@ -150,7 +152,6 @@ def test_the_cards_of_the_gallery_tell_the_true_sizes() -> None:
 
 
 def test_smoothing_is_the_corrected_running_mean() -> None:
-    import numpy as np
 
     values = np.array([3.0, 1.0, np.nan, 2.0, *np.linspace(0, 1, 200)])
     mean = weight = 0.0
@@ -170,3 +171,15 @@ def test_the_figure_and_the_summary_are_offered() -> None:
     assert not page.exception
     (table,) = page.dataframe
     assert table.value["parameters"].sum() == 61_706
+
+
+def test_an_output_shows_probabilities_or_what_it_receives() -> None:
+    project = templates.load("lenet5")
+    last = next(e.source for e in project.networks["network"].edges if e.target == "output")
+    arrays = {f"map/network/{last}": np.linspace(0, 1, 10, dtype=np.float16)}
+    shown = live.thumbnails(project, Snapshot({}, arrays))["network"]
+    assert shown["output"] == shown[last]
+    judged = {**arrays, "prediction/probability": np.full(10, 0.1, np.float32)}
+    assert live.thumbnails(project, Snapshot({}, judged))["network"]["output"] != shown[last]
+    pixels = {**arrays, "prediction/probability": np.full((10, 4, 4), 0.1, np.float32)}
+    assert live.thumbnails(project, Snapshot({}, pixels))["network"]["output"] == shown[last]

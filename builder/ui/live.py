@@ -85,9 +85,15 @@ def thumbnails(project: Project, probe: Snapshot) -> dict[str, dict[str, str]]:
             if field in samples:
                 pictured[id] = pictures.url(pictures.sample_picture(_plain(samples[field])))
         answer = probe.part("prediction").get("probability")
+        wires = structure.wiring(graph.ids(), graph.edges)
         for node in graph.nodes:
-            if structure.is_output(node) and answer is not None and answer.shape[-1] <= 40:
-                pictured[node.id] = pictures.url(pictures.bars(_plain(answer).reshape(-1)))
+            if not structure.is_output(node):
+                continue
+            source = wires.sources[node.id].get("in", "")
+            if answer is not None and answer.ndim == 1 and answer.size <= 40:
+                pictured[node.id] = pictures.url(pictures.bars(_plain(answer)))
+            elif source in pictured:  # it hands on what it receives
+                pictured[node.id] = pictured[source]
         found[network] = pictured
     return found
 
