@@ -66,6 +66,7 @@ PARAMETERS: dict[str, int | dict[str, int]] = {
     "conv_autoencoder": 160 + 4_640 + 1569 * 16 + 17 * 1568 + (16 * 512 + 16) + (16 * 16 + 1),
     "denoising_autoencoder": 160 + 4_640 + 1569 * 32 + 33 * 1568 + (16 * 512 + 16) + (16 * 16 + 1),
     "variational_autoencoder": 785 * 128 + 129 * 4 + 3 * 128 + 129 * 784,
+    "mlp_regression": 11 * 32 + 33 * 16 + 17,
 }
 """Of the only network, or of each by its name.
 

@@ -36,7 +36,7 @@ class Field:
     ``"class"`` (one integer below `size`, shape ``()``) or ``"mask"`` (for each pixel of a picture its
     class, an integer below `size`, shape H×W; 0 is the background). ``"boxes"`` are M×4 numbers, left, top,
     right and bottom as parts of the picture's width and height; ``"box_classes"`` are the M classes of those
-    boxes (integers below `size`, -1 where there is no further box).
+    boxes (integers below `size`, -1 where there is no further box). ``"target"`` are numbers to be guessed (float).
     """
 
     shape: Shape

@@ -19,6 +19,7 @@ _ORDER = (
     *("rnn_names", "gru_forecast", "char_lstm"),
     *("fcn", "unet_shapes", "unet", "unet_pixelshuffle"),
     *("autoencoder", "conv_autoencoder", "denoising_autoencoder", "variational_autoencoder"),
+    *("mlp_regression",),
 )
 """The order in which a course meets them; other files come after these."""
 

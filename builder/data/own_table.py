@@ -1,0 +1,219 @@
+"""Tables with a number to be guessed: diabetes, and the user's own CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blocks.base import setting
+from builder.data.base import DataError, Dataset, Field, split_sizes
+from builder.data.download import file_hash
+from builder.data.own_files import find_upload
+from builder.data.plain import stratified_split, take_splits
+
+MOST_COLUMNS = 2000
+MOST_BYTES = 200_000_000
+
+
+def read_table(content: bytes) -> tuple[list[str], list[list[float]], list[str]]:
+    """A CSV file's columns of numbers, its whole rows, and a sentence for everything that is left out.
+
+    Columns are parted by commas, semicolons or tabs; with semicolons, numbers may have a decimal comma.
+    A first line that holds no number names the columns. A column that is mostly text is left out; so is
+    a row with a gap or with text in a column of numbers. Raises ValueError with a sentence when nothing
+    is left to learn from.
+    """
+    import csv
+    import io
+    import math
+
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    first = text.split("\n", 1)[0]
+    parted = max("\t;", key=first.count)  # before commas, which may stand in numbers
+    parted = parted if parted in first else ","
+
+    def number(cell: str) -> float | None:
+        """The finite number in a cell; None if it is none."""
+        cell = cell.strip()
+        try:
+            value = float(cell.replace(",", ".") if parted == ";" else cell)
+        except ValueError:
+            return None
+        return value if math.isfinite(value) else None
+
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=parted)
+        lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise ValueError(f"The table cannot be read as CSV ({error}). Save it as CSV again.") from error
+    if not lines:
+        raise ValueError("The table is empty. Choose a CSV file with a line for each sample.")
+    names = [f"column {i + 1}" for i in range(len(lines[0][1]))]
+    if all(number(cell) is None for cell in lines[0][1]):
+        names = [cell.strip() or name for cell, name in zip(lines[0][1], names, strict=True)]
+        lines = lines[1:]
+    if len(names) < 2:
+        raise ValueError(
+            "The table has one column; guessing needs at least one column to guess from and one to be guessed. "
+            "Columns are parted by commas, semicolons or tabs."
+        )
+    problems: list[str] = []
+    kept = []
+    for i, name in enumerate(names):
+        good = sum(len(row) > i and number(row[i]) is not None for _, row in lines)
+        if 2 * good > len(lines):
+            kept.append(i)
+        else:
+            problems.append(f"Column {name!r} has numbers in only {good:,} of {len(lines):,} lines; it is left out.")
+    if len(kept) < 2:
+        raise ValueError(
+            f"The table has {len(kept)} columns of numbers; at least two are needed. {' '.join(problems[:3])}"
+        )
+    rows = []
+    for line, row in lines:
+        if len(row) != len(names):
+            problems.append(f"Line {line} has {len(row)} cells instead of {len(names)}; it is left out.")
+            continue
+        values = [number(row[i]) for i in kept]
+        if None in values:
+            at = kept[values.index(None)]
+            what = f"{row[at].strip()[:40]!r}, which is no number" if row[at].strip() else "nothing"
+            problems.append(f"Line {line} has {what} in column {names[at]!r}; it is left out.")
+            continue
+        rows.append([value for value in values if value is not None])
+    if len(rows) < 10:
+        told = f" {problems[-1]}" if problems else ""
+        raise ValueError(f"The table has {len(rows)} lines of numbers; at least 10 are needed.{told}")
+    return [names[i] for i in kept], rows, problems
+
+
+def guessing_splits(features: torch.Tensor, target: torch.Tensor, settings: dict[str, Any]) -> dict[str, Any]:
+    """Splits of a table; "standard" uses each column's mean and deviation in training."""
+    splits = take_splits({"features": features, "target": target.reshape(-1, 1)}, settings)
+    if settings["normalization"] == "standard":
+        mean = splits["train"]["features"].mean(0)
+        std = splits["train"]["features"].std(0).clamp_min(1e-6)
+        for split in splits.values():
+            split["features"] = (split["features"] - mean) / std
+    return splits
+
+
+def load_diabetes_table(
+    settings: dict[str, Any], folder: Path | None, progress: Callable[[str, float], None] | None = None
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Diabetes (Efron et al. 2004, Least angle regression): ten measures, and how the disease went on."""
+    from sklearn.datasets import load_diabetes
+
+    found = load_diabetes()
+    features, target = (torch.from_numpy(values).to(torch.float32) for values in (found.data, found.target))
+    return guessing_splits(features, target, settings)
+
+
+def load_own_table(
+    settings: dict[str, Any], folder: Path | None, progress: Callable[[str, float], None] | None = None
+) -> dict[str, dict[str, torch.Tensor]]:
+    """The whole rows of an uploaded CSV file."""
+    names, rows, _ = read_table(find_upload(settings["file"], folder).read_bytes())
+    wanted = settings["target"] or names[-1]
+    if wanted not in names:
+        raise ValueError(f"The table has no column {wanted!r}; it has {', '.join(names[:20])}.")
+    values = torch.tensor(rows, dtype=torch.float32)
+    at = names.index(wanted)
+    others = [i for i in range(len(names)) if i != at]
+    return guessing_splits(values[:, others], values[:, at], settings)
+
+
+def guessing_batch(
+    split: dict[str, torch.Tensor],
+    index: torch.Tensor,
+    settings: dict[str, Any],
+    generator: torch.Generator | None = None,
+) -> dict[str, torch.Tensor]:
+    """Rows of the table, N×columns (normalised when loaded), and the numbers to be guessed, N×1."""
+    index = index.to(split["features"].device)
+    return {"features": split["features"].index_select(0, index), "target": split["target"].index_select(0, index)}
+
+
+class GuessedTable(Dataset):
+    """Base of tables with a number to be guessed."""
+
+    kind = "table"
+    tasks = ("regression",)
+    make_batch = staticmethod(guessing_batch)
+
+    normalization: str = setting(
+        "standard",
+        choices=("none", "standard"),
+        help="none leaves the values; standard subtracts each column's training mean and divides by its deviation",
+    )
+    validation: float = setting(
+        0.2, min=0.01, max=0.4, label="validation part", help="part of the samples kept for validation"
+    )
+    test: float = setting(0.2, min=0, max=0.4, label="test part", help="part of the samples kept for the final test")
+    split_seed: int = setting(0, min=0, max=2**31 - 1, help="another number gives another split")
+
+
+class Diabetes(GuessedTable):
+    """442 patients."""
+
+    name = "diabetes"
+    label = "Diabetes"
+    help = "442 patients with ten measures each; guess how far the disease went on within a year, from 25 to 346."
+    order = 33
+    requires = ("scikit-learn",)
+    helpers = (stratified_split, take_splits, guessing_splits)
+    load_arrays = staticmethod(load_diabetes_table)
+
+    def fields(self) -> dict[str, Field]:
+        return {"features": Field((10,), "features"), "target": Field((1,), "target")}
+
+    def size_hint(self) -> dict[str, int]:
+        return split_sizes(442, self.validation, self.test)
+
+
+class OwnTable(GuessedTable):
+    """A table uploaded as CSV; `read_table` checks it and fills in the settings."""
+
+    name = "own_table"
+    label = "Your own table"
+    help = "A CSV file with a line for each sample; one of its columns of numbers is guessed from the others."
+    order = 52
+    upload = "Your table: a CSV file"
+    upload_endings = ("csv", "txt", "tsv")
+    measured = ("file", "columns", "rows")
+    helpers = (stratified_split, take_splits, guessing_splits, file_hash, find_upload, read_table)
+    load_arrays = staticmethod(load_own_table)
+
+    file: str = setting("", help="the stored upload, named by the sha256 of its content")
+    columns: tuple[str, ...] = setting((), help="the names of the columns of numbers")
+    rows: int = setting(0, min=0, help="whole rows in all")
+    target: str = setting(
+        "", label="column to guess", help="the name of the column to be guessed; empty takes the last"
+    )
+
+    @classmethod
+    def receive(cls, content: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
+        if len(content) > MOST_BYTES:
+            raise DataError(f"The table has {len(content) / 1e6:.0f} MB; at most {MOST_BYTES / 1e6:.0f} MB are read.")
+        try:
+            names, rows, problems = read_table(content)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        if len(names) > MOST_COLUMNS:
+            raise DataError(f"The table has {len(names):,} columns; at most {MOST_COLUMNS:,} are read.")
+        return {"columns": names, "rows": len(rows), "target": names[-1]}, tuple(problems)
+
+    def missing(self) -> str | None:
+        return None if self.file else "No table has been chosen yet. Upload a CSV file."
+
+    def fields(self) -> dict[str, Field]:
+        return {"features": Field((max(1, len(self.columns) - 1),), "features"), "target": Field((1,), "target")}
+
+    def size_hint(self) -> dict[str, int] | None:
+        return split_sizes(self.rows, self.validation, self.test) if self.rows else None

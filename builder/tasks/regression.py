@@ -1,0 +1,164 @@
+"""Regression: a number from a row of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from blocks.base import Shape, setting
+from builder.data.base import Dataset, Field
+from builder.tasks.base import Look, Loss, Metric, Task
+
+# --- plain functions, copied into exported scripts -----------------------------------------------
+
+
+def prepare(splits: dict[str, dict[str, Tensor]], settings: dict[str, Any]) -> dict[str, Any]:
+    """Add the mean and the deviation of the training targets: the network guesses on their scale."""
+    target = splits["train"][settings["task"]["target"]].float()
+    std = target.std(correction=0).item() or 1.0
+    return {**settings, "task": {**settings["task"], "mean": target.mean().item(), "std": std}}
+
+
+def regression_loss(found: Tensor, target: Tensor, loss: dict[str, Any]) -> Tensor:
+    """The mean loss of standardized guesses and targets, (N, 1)."""
+    match loss["name"]:
+        case "mae":
+            return F.l1_loss(found, target)
+        case "huber":
+            return F.huber_loss(found, target, delta=loss["delta"])
+        case _:
+            return F.mse_loss(found, target)
+
+
+def guess_and_loss(network: nn.Module, batch: dict[str, Tensor], settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The guesses in the data's units (N, 1), and the loss."""
+    task = settings["task"]
+    found = network(batch[task["input"]]).float()
+    loss = regression_loss(found, (batch[task["target"]] - task["mean"]) / task["std"], settings["loss"])
+    return found * task["std"] + task["mean"], loss
+
+
+def train_step(
+    networks: dict[str, nn.Module],
+    batch: dict[str, Tensor],
+    settings: dict[str, Any],
+    optimize: Callable[[Tensor, str], None],
+) -> tuple[dict[str, float], dict[str, float]]:
+    """One step on a batch; returns its loss and metrics, before the step."""
+    guess, loss = guess_and_loss(networks["network"], batch, settings)
+    optimize(loss, "network")
+    pairs = torch.cat([guess.detach(), batch[settings["task"]["target"]]], 1)
+    return {"loss": loss.item()}, regression_score({"pairs": pairs}, settings)
+
+
+def evaluate(
+    networks: dict[str, nn.Module], batch: dict[str, Tensor], settings: dict[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
+    """The loss summed over a batch, guesses and truths for `regression_score`, and the batch's size."""
+    guess, loss = guess_and_loss(networks["network"], batch, settings)
+    target = batch[settings["task"]["target"]]
+    return {"loss": loss * len(target)}, {"pairs": torch.cat([guess, target], 1)}, len(target)
+
+
+def regression_score(rows: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, float]:
+    """The mean absolute error in the data's units, and R²: 1 is right, 0 no better than the mean of these samples."""
+    guess, target = rows["pairs"].double().unbind(1)
+    spread = ((target - target.mean()) ** 2).sum().item()
+    missed = ((guess - target) ** 2).sum().item()
+    r2 = 1 - missed / spread if spread > 0 else 0.0
+    return {"mae": (guess - target).abs().mean().item(), "r2": r2}
+
+
+# --- declarations --------------------------------------------------------------------------------
+
+
+class MeanSquaredGuess(Loss):
+    """Mean squared error of standardized numbers (torch.nn.MSELoss)."""
+
+    name = "mse"
+    label = "Squared error"
+    help = "The square of how far the guess is off, in deviations of the target; large mistakes count most."
+    formula = "(ŷ − y)²"
+
+
+class MeanAbsoluteGuess(Loss):
+    """Mean absolute error of standardized numbers (torch.nn.L1Loss)."""
+
+    name = "mae"
+    label = "Absolute error"
+    help = "How far the guess is off; less shaken by single wild values."
+    formula = "|ŷ − y|"
+
+
+class HuberGuess(Loss):
+    """Huber's loss of standardized numbers (torch.nn.HuberLoss)."""
+
+    name = "huber"
+    label = "Huber"
+    help = "Squared for small mistakes, absolute for large ones."
+    formula = "½(ŷ − y)² if |ŷ − y| < δ, else δ(|ŷ − y| − δ/2)"
+
+    delta: float = setting(1.0, min=1e-6, max=1000, help="Where small mistakes end, in deviations of the target.")
+
+
+class Regression(Task):
+    """A number for every row of a table. The network guesses it in deviations from the training mean."""
+
+    name = "regression"
+    label = "Regression"
+    help = "Guess a number from the other columns of a table."
+    losses = (MeanSquaredGuess, MeanAbsoluteGuess, HuberGuess)
+    metrics = (
+        Metric("mae", "mean absolute error", higher_is_better=False),
+        Metric("r2", "R²"),
+    )
+    looks = (
+        Look(
+            "predicted_true",
+            "Predicted against true",
+            {"guess": "sample/guess", "truth": "sample/truth"},
+            help="Every validation sample is a point; on the diagonal the guess is right.",
+        ),
+    )
+    live = 500
+
+    prepare = staticmethod(prepare)
+    train_step = staticmethod(train_step)
+    evaluate = staticmethod(evaluate)
+    score = staticmethod(regression_score)
+
+    def inputs(self, dataset: Dataset, slot: str) -> tuple[tuple[str, Field], ...]:
+        return tuple((name, f) for name, f in dataset.fields().items() if f.holds != "target")[:1]
+
+    def output_shapes(self, dataset: Dataset, loss: Loss, slot: str) -> tuple[Shape | None, ...]:
+        return (_target(dataset)[1].shape,)
+
+    def reason(self, dataset: Dataset, loss: Loss, slot: str) -> str:
+        return "the numbers to be guessed"
+
+    def constants(self, dataset: Dataset) -> dict[str, Any]:
+        return {"input": self.inputs(dataset, "network")[0][0], "target": _target(dataset)[0]}
+
+    @staticmethod
+    def results(
+        outputs: dict[str, Tensor | tuple[Tensor, ...]], batch: dict[str, Tensor], settings: dict[str, Any]
+    ) -> dict[str, Tensor]:
+        """``guess`` (N,) in the data's units; with targets also ``truth`` (N,)."""
+        found, task = outputs["network"], settings["task"]
+        assert isinstance(found, Tensor)
+        results = {"guess": found[:, 0].float() * task.get("std", 1.0) + task.get("mean", 0.0)}
+        if task["target"] in batch:
+            results["truth"] = batch[task["target"]][:, 0]
+        return results
+
+
+def _target(dataset: Dataset) -> tuple[str, Field]:
+    """The field to be guessed. Raises ValueError when the data has none."""
+    for name, found in dataset.fields().items():
+        if found.holds == "target":
+            return name, found
+    raise ValueError(f"The data set {dataset.name} has no number to be guessed, so it does not suit regression.")
