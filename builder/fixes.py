@@ -7,15 +7,16 @@ only if, once applied, the problem is gone and the project is better than before
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from blocks.base import SettingError
 from builder import edits
 from builder.definition import PLACE
 from builder.problems import Fix, Problem
 from builder.project import Project
 from builder.remedies import REMEDIES
-from builder.remedies.scene import Scene
+from builder.remedies.scene import Candidate, Scene
 
 if TYPE_CHECKING:
     from builder.validate import Report
@@ -52,7 +53,7 @@ def _fix(
     if make is None or (place and place not in project.networks and place.removeprefix(PLACE) not in report.insides):
         return None, 0
     used = 0
-    for label, changes in make(Scene(project, report, problem)):
+    for label, changes in _candidates(make, Scene(project, report, problem)):
         if used >= most:
             break
         used += 1
@@ -63,6 +64,14 @@ def _fix(
         if _better(problem, report, after):
             return Fix(label, tuple(changes)), used
     return None, used
+
+
+def _candidates(make: Callable[[Scene], Iterator[Candidate]], scene: Scene) -> Iterator[Candidate]:
+    """The candidates of a remedy, up to one that would need a setting out of its bounds."""
+    try:
+        yield from make(scene)
+    except SettingError:
+        return
 
 
 def _better(problem: Problem, before: Report, after: Report) -> bool:

@@ -17,6 +17,8 @@ MAX_RATE = 1000.0
 
 Own = Mapping[str, type[Block] | str]
 """The blocks a project has of its own: classes, and for what cannot be used the sentence why."""
+ONNX = "ONNX"
+"""What begins the name of a block that holds the place of an operator from an ONNX file."""
 NONE: Own = {}
 
 
@@ -100,6 +102,10 @@ def block_from_json(name: str, settings: dict[str, Any], own: Own = NONE) -> Any
     cls = blocks.catalogue().get(name) or own.get(name)
     if isinstance(cls, str):
         return UnknownBlock(name, settings, cls)
+    if name.startswith(f"{ONNX} "):
+        return UnknownBlock(
+            name, settings, f"It is ONNX’s {name.removeprefix(ONNX).strip()}, which no block stands for."
+        )
     if cls is None:
         return UnknownBlock(name, settings, f"There is no block called {short(name)} in this version.")
     try:

@@ -221,12 +221,14 @@ def test_what_has_no_block_stays_visible_and_the_rest_editable() -> None:
     assert len(graph.edges) == 6
     opaque = graph.node("erf1")
     assert opaque.note == "ONNX operator Erf: there is no block for the operator Erf"
-    assert found.notes[-1].startswith("2 operators have no block")
+    assert found.notes[-1].startswith("2 operators have no block and stand as in the file, marked: Erf, Round.")
     problems = [p for p in builder.check(found.project).problems if p.code == "unknown-block"]
     assert {p.node for p in problems} == {"erf1", "round1"}
     again = loads(dumps(found.project))
     assert isinstance(again.networks["network"].node("erf1").block, UnknownBlock)
     assert again.networks["network"].edges == graph.edges
+    told = {p.node: p.message for p in builder.check(again).problems if p.code == "unknown-block"}
+    assert "It is ONNX’s Erf, which no block stands for" in told["erf1"]
     assert found.weights is not None
     assert set(found.weights["network"]) == {"conv1.weight", "conv2.weight"}
 

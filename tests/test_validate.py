@@ -11,7 +11,7 @@ import networks
 import pytest
 
 import builder
-from builder import edits
+from builder import data, edits, tasks
 from builder.graph import Edge, Graph, Node
 from builder.problems import Problem
 from builder.project import Choice, Project, from_json, to_json
@@ -624,3 +624,18 @@ def test_edges_to_unknown_blocks_keep_their_wires() -> None:
     graph = project.networks["network"]
     assert Edge("conv1", "out", "magic", "in") in graph.edges
     assert from_json(to_json(project)) == project
+
+
+def test_a_remedy_out_of_bounds_is_no_remedy() -> None:
+    """Whatever a tiny picture is to be trained for, no remedy asks a block for more than its settings allow."""
+    made = networks.project(
+        "p",
+        ("image", "Image", {"channels": 3, "height": 2, "width": 2}),
+        ("relu", "ReLU", {}),
+        ("output", "Output", {}),
+    )
+    for task in tasks.names():
+        for name in data.names():
+            loss = tasks.find(task).losses[0].name
+            tried = made.replace(task=Choice(task), data=Choice(name), loss=Choice(loss))
+            assert not check(tried).ok

@@ -7,7 +7,7 @@ import dataclasses
 from builder.graph import Graph, UnknownBlock
 from builder.structure import wiring
 
-WIDTH = 1000.0
+WIDTH = 1150.0
 """Canvas pixels of a row, so that it can be read in a window of 1366 pixels."""
 ROW, LANE = 160.0, 130.0
 STEP, SMALL_STEP, SINK = 185.0, 128.0, 37.0

@@ -14,6 +14,7 @@ from torch import Tensor
 from blocks.base import Block, BlockError, Shape
 from builder import names
 from builder.graph import Edge, Graph, Node, UnknownBlock
+from builder.graph_file import ONNX
 from builder.project import MAX_NAME, Project
 from builder.reading import matching, onnx_layers
 from builder.reading.errors import ReadError
@@ -39,10 +40,11 @@ def read_onnx(content: bytes, name: str = "") -> Read:
     title = (name or reader.file.name or "network")[:MAX_NAME]
     project = fitted(Project(name=title, networks={"network": graph}))
     if reader.opaque:
-        kinds = ", ".join(f"{kind} ({count})" for kind, count in reader.opaque.most_common(5))
+        kinds = ", ".join(kind if count == 1 else f"{kind} ({count})" for kind, count in reader.opaque.most_common(5))
+        many = reader.opaque.total() > 1
         reader.notes.append(
-            f"{reader.opaque.total()} operators have no block and stand as they are, marked: {kinds}. "
-            "Replace or remove them before training."
+            f"{reader.opaque.total()} operator{'s have' if many else ' has'} no block and stand{'' if many else 's'} as in "
+            f"the file, marked: {kinds}. Replace or remove {'them' if many else 'it'} before training."
         )
     return Read(project, tuple(reader.notes), {"network": reader.state(project)})
 
@@ -152,7 +154,7 @@ class _Reader:
         self.opaque[kind] += 1
         id = self._name(operator, kind.rpartition(".")[2].lower(), taken)
         settings = {k[:80]: v for k, v in operator.attributes.items() if _plain(v)}
-        block = UnknownBlock(f"ONNX {kind}", settings, f"ONNX\u2019s {kind} has no block here: {why}.")
+        block = UnknownBlock(f"{ONNX} {kind}", settings, f"It is ONNX’s {kind}, which no block stands for: {why}.")
         self.nodes[id] = Node(id, block, note=f"ONNX operator {kind}: {why}")
         for i, name in enumerate(n for n in operator.inputs if n in self.source):
             self._wire(name, id, f"in{i + 1}")
