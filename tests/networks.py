@@ -171,3 +171,18 @@ def yolo_v1(classes: int = 20, boxes: int = 2) -> Graph:
         ("output", "Output", {}),
     ]
     return graph(*rows)
+
+
+def unet_small(channels: int, size: int, widths: tuple[int, ...], maps: int) -> Graph:
+    """A padded U-Net with normalization, of these widths from the finest stage to the coarsest."""
+    same = {"padding": 1, "batch_norm": True}
+    rows: list[Row] = [
+        ("image", "Image", {"channels": channels, "height": size, "width": size}),
+        ("enc1", "DoubleConv", {"out_channels": widths[0], **same}),
+        *((f"enc{i}", "EncoderStage", {"out_channels": w, **same}) for i, w in enumerate(widths[1:], 2)),
+    ]
+    below = f"enc{len(widths)}"
+    for i in range(len(widths) - 1, 0, -1):
+        rows.append((f"dec{i}", "DecoderStage", {"out_channels": widths[i - 1], **same}, [below, f"enc{i}"]))
+        below = f"dec{i}"
+    return graph(*rows, ("score", "Conv2d", {"out_channels": maps, "kernel_size": 1}), ("output", "Output", {}))

@@ -85,6 +85,7 @@ def _figure(plane: Array, labels: Array | None, names: tuple[str, ...]) -> go.Fi
             x=grid[:, 0],
             y=grid[:, 1],
             mode="markers",
+            showlegend=False,
             hoverinfo="none",
             marker={"size": 9, "color": "rgba(128,128,128,0.04)"},
         )
@@ -104,7 +105,10 @@ def _figure(plane: Array, labels: Array | None, names: tuple[str, ...]) -> go.Fi
             )
         )
     plots.layout(figure, 250)
-    figure.update_layout(showlegend=labels is not None, legend={"font": {"size": 10}, "itemsizing": "constant", "y": 1})
+    figure.update_layout(
+        showlegend=labels is not None,
+        legend={"font": {"size": 10}, "tracegroupgap": 0, "itemwidth": 30, "y": 1, "yanchor": "top"},
+    )
     return figure
 
 
