@@ -81,7 +81,7 @@ def test_the_address_names_the_project(space: Workspace) -> None:
 
 def test_a_data_set_chosen_in_its_panel_is_a_command(space: Workspace) -> None:
     page = visit("Data")
-    page.selectbox(key="data.name.0").select("spirals").run()
+    page.selectbox(key="data.name.classification.0").select("spirals").run()
     assert not page.exception
     changed = document(page)
     assert changed.project.data.name == "spirals"

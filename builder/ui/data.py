@@ -65,11 +65,12 @@ def _choice() -> Dataset | None:
     if project.data.name not in names:
         st.error(f"There is no data set called {project.data.name!r}. Choose another one.")
         names = [project.data.name, *names]
-    widget = fields.shows("data.name", project.data.name)
+    # The browser speaks of an option by its label, and what a label says depends on the task.
+    widget = fields.shows(f"data.name.{project.task.name}", project.data.name)
 
     def choose() -> None:
         chosen = st.session_state.get(widget, project.data.name)
-        if chosen != project.data.name:
+        if chosen in names and chosen != project.data.name:
             state.propose(proposals.for_data(state.document().project, chosen))
 
     st.selectbox("Data set", names, names.index(project.data.name), key=widget, on_change=choose, format_func=_label)

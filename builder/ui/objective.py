@@ -52,7 +52,8 @@ def _task() -> type[Task] | None:
     if project.task.name not in names:
         st.error(f"There is no task called {project.task.name!r}. Choose another one.")
         names = [project.task.name, *names]
-    widget = fields.shows("task.name", project.task.name)
+    # The browser speaks of an option by its label, and what a label says depends on the data.
+    widget = fields.shows(f"task.name.{project.data.name}", project.task.name)
 
     def label(name: str) -> str:
         if name not in tasks.names():
@@ -62,7 +63,7 @@ def _task() -> type[Task] | None:
 
     def choose() -> None:
         chosen = st.session_state.get(widget, project.task.name)
-        if chosen != project.task.name:
+        if chosen in tasks.names() and chosen != project.task.name:
             state.propose(proposals.for_task(state.document().project, chosen))
 
     st.selectbox("Task", names, names.index(project.task.name), key=widget, on_change=choose, format_func=label)
@@ -85,11 +86,12 @@ def _loss(task: type[Task]) -> type[Loss] | None:
         return None
     dataset = _dataset()
     reasons = {name: _reason(cls, dataset) for name, cls in offered.items()}
-    widget = fields.shows("loss.name", current)
+    unfit = ".".join(name for name, reason in reasons.items() if reason)
+    widget = fields.shows(f"loss.name.{task.name}.{unfit}", current)
 
     def choose() -> None:
-        cls = offered[st.session_state.get(widget, current)]
-        if cls.name == current:
+        cls = offered.get(st.session_state.get(widget, current))
+        if cls is None or cls.name == current:
             return
         if reasons[cls.name]:
             st.toast(f"{cls.label}: {reasons[cls.name]}", icon=":material/block:")
