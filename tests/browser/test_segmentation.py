@@ -71,7 +71,7 @@ def test_masks_improve_before_ones_eyes(chrome: Any, server: Server, tmp_path: P
         page.get_by_test_id("node-output").click()
         page.get_by_test_id("bubble").first.wait_for()
         look.shot("6-other-loss")
-        page.get_by_test_id("fix").first.click()
+        page.locator("[data-testid$=fix-0]").first.click()
         page.locator("[data-testid=node-output][data-state=ok]").wait_for()
 
         look.tab("Export")
