@@ -49,7 +49,6 @@ def test_a_forecast_and_the_gates(server: Server, chrome: Any) -> None:
         page.get_by_text("How far back it learns").scroll_into_view_if_needed()
         look.shot("2-gates", 2500)
         look.tab("Loss & optimizer")
-        page.get_by_text("Mean absolute error", exact=True).first.click()
         look.shot("3-loss", 1500)
         look.tab("Export")
         page.get_by_role("button", name="Code, notebook and weights").wait_for()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 
 import numpy as np
@@ -36,7 +37,7 @@ def draw(scene: Scene) -> None:
         st.error(str(error))
         return
     turn, chance = found["turn"], found["chance"]
-    st.html(_way(found["node"], turn, chance, target.strip()))
+    st.html(_way(found["node"], turn, chance, target.strip(), "#d8dde6" if scene.dark else "#222b38"))
     code = "".join("0" if t > 0 else "1" for t in turn)
     st.caption(
         f"p = {' · '.join(f'{c:.2f}' for c in chance)} = **{np.prod(chance):.4f}**. Code {code}: 0 is a turn to the "
@@ -51,7 +52,7 @@ def _example(scene: Scene, names: tuple[str, ...]) -> tuple[str, str]:
     return names[int(around[around >= 0][0])], names[int(split["word"][0, 0])]
 
 
-def _way(nodes: Array, turns: Array, chances: Array, word: str) -> str:
+def _way(nodes: Array, turns: Array, chances: Array, word: str, ink: str) -> str:
     """A drawing of the way; thin stubs are the turns not taken."""
     across = np.concatenate([[0.0], np.cumsum(np.where(turns > 0, -SHIFT, SHIFT))])
     left = float(across.min()) - SHIFT - 12
@@ -74,10 +75,13 @@ def _way(nodes: Array, turns: Array, chances: Array, word: str) -> str:
     style = (
         f".way line {{ stroke: {plots.BLUE}; }} .way .stub {{ stroke: {plots.GREY}; stroke-dasharray: 3 3; opacity: .7; }}"
         f".way circle {{ fill: {plots.BLUE}; }} .way .leaf {{ fill: {plots.ORANGE}; }}"
-        ".way text { font-size: 10.5px; fill: currentColor; opacity: .8; font-variant-numeric: tabular-nums; }"
+        ".way text { font-size: 10.5px; fill: " + ink + "; opacity: .8; font-variant-numeric: tabular-nums; }"
         ".way .word { font-size: 14px; font-weight: 600; opacity: 1; }"
     )
-    return (
-        f"<style>{style}</style><svg class='way' viewBox='{left} 0 {width} {height}' width='{width}' height='{height}' "
-        f"style='max-width: 100%' role='img' aria-label='way to {html.escape(word, quote=True)}'>{''.join(parts)}</svg>"
+    drawing = (
+        f"<svg xmlns='http://www.w3.org/2000/svg' class='way' viewBox='{left} 0 {width} {height}' width='{width}' "
+        f"height='{height}' font-family='sans-serif'><style>{style}</style>{''.join(parts)}</svg>"
     )
+    # As a picture: the page takes drawings out of HTML.
+    url = f"data:image/svg+xml;base64,{base64.b64encode(drawing.encode()).decode()}"
+    return f"<img class='way' src='{url}' alt='way to {html.escape(word, quote=True)}' style='max-width: 100%'/>"
