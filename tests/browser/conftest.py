@@ -54,15 +54,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def chrome() -> Iterator[Any]:
-    """One headless Chromium for all tests of the app."""
-    from playwright.sync_api import sync_playwright
+    """One headless Chromium for all browser tests: Playwright runs only once in a process."""
+    from tests.browser.canvas_harness import browser
 
-    from tests.browser.canvas_harness import CHROMIUM, FLAGS
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with browser() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from canvas_harness import CHROMIUM, browser, centre, document, drag, network, open_canvas
+from canvas_harness import CHROMIUM, centre, document, drag, network, open_canvas
 
 pytestmark = [
     pytest.mark.browser,
@@ -18,10 +18,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as found:
-        yield found
+@pytest.fixture
+def chromium(chrome: Any) -> Any:
+    return chrome
 
 
 @pytest.fixture
