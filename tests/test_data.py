@@ -198,7 +198,8 @@ def test_settings_survive_json_and_have_help(name: str) -> None:
     assert all(setting.help for setting in dataset.settings())
 
 
-def test_find_and_register() -> None:
+def test_find_and_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "_registered", {})  # what this test adds is gone after it
     assert data.find("digits").name == "digits"
     with pytest.raises(KeyError, match=r"no data set called 'digts'.*digits"):
         data.find("digts")

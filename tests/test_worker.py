@@ -19,7 +19,7 @@ from builder.training.job import prepare
 from builder.training.run import Run, State
 
 ROOT = Path(__file__).resolve().parents[1]
-EPOCHS = 2
+EPOCHS = 6
 
 
 @pytest.fixture(scope="module")
