@@ -33,3 +33,10 @@ def changes(page: Any, selector: str, seconds: float = 60.0) -> None:
     look = lambda: page.locator(selector).first.inner_html() if page.locator(selector).count() else ""  # noqa: E731
     before = look()
     until(lambda: look() not in ("", before), seconds)
+
+
+def choose(page: Any, label: str, option: str, exact: bool = False) -> None:
+    """Pick from one of the panels' lists, by keyboard."""
+    page.get_by_label(label, exact=True).first.click()
+    page.keyboard.type(option)
+    page.get_by_role("option", name=option, exact=exact).first.click()

@@ -16,6 +16,7 @@ import pytest
 from tests.browser.app_harness import Server, until
 from tests.browser.canvas_harness import centre, drag
 from tests.browser.looking import Look
+from tests.browser.task_paths import choose
 
 DATA = Path(os.environ.get("LAYERLOOM_DATA", "/nonexistent"))
 SAMPLES = 6000
@@ -120,7 +121,7 @@ def walk(look: Look, server: Server, figure: Callable[[str], None], archive: Pat
     look.shot("lenet-built")
 
     look.tab("Data")
-    choose(page, "Data set", "MNIST")
+    choose(page, "Data set", "MNIST", exact=True)
     until(lambda: server.project(page)["data"]["name"] == "mnist")
     page.get_by_text("train 54,000").wait_for()
     page.get_by_text("Preparation").click()
@@ -183,13 +184,6 @@ def walk(look: Look, server: Server, figure: Callable[[str], None], archive: Pat
         for name in ("model.py", "train.py"):
             compile(content.read(files[name]), name, "exec")
         assert json.loads(content.read(files["train.ipynb"]))["nbformat"] == 4
-
-
-def choose(page: Any, label: str, option: str) -> None:
-    """Pick from one of the panels' lists, by keyboard."""
-    page.get_by_label(label, exact=True).first.click()
-    page.keyboard.type(option)
-    page.get_by_role("option", name=option, exact=True).first.click()
 
 
 # --- every view, in every size and colour ------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
+from tests.browser.task_paths import choose
 
 pytestmark = pytest.mark.browser
 
@@ -65,7 +66,7 @@ def test_masks_improve_before_ones_eyes(chrome: Any, server: Server, tmp_path: P
             return
 
         look.tab("Loss & optimizer")
-        page.get_by_text("BCE per pixel", exact=True).click()
+        choose(page, "Loss", "BCE per pixel")
         until(lambda: server.project(page)["loss"]["name"] == "bce")
         page.locator("[data-testid=node-output][data-state=error]").wait_for()
         page.get_by_test_id("node-output").click()

@@ -9,17 +9,11 @@ import pytest
 
 from builder import data, tasks, templates
 from tests.browser.app_harness import Server, until
+from tests.browser.task_paths import choose
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Any]
-
-
-def choose(page: Any, label: str, option: str) -> None:
-    """Pick the option that begins like this from one of the panels' lists."""
-    page.get_by_label(label, exact=True).first.click()
-    page.keyboard.type(option)
-    page.get_by_role("option", name=option).first.click()
 
 
 def test_the_gallery_filters_by_topic_and_a_lesson_is_put_away_and_fetched_back(visit: Visit, server: Server) -> None:
