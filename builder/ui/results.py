@@ -38,20 +38,28 @@ def panel() -> None:
     if not looks:
         st.info(f"{task.label} shows its results as curves.")
         return
-    columns = st.columns([look.width for look in looks], gap="medium")
-    for column, look in zip(columns, looks, strict=True):
-        view = views.find(look.kind)
-        follows = getattr(view, "FOLLOWS", True) and run.state.status in LIVE
+    live = run.state.status in LIVE
+    following = [look for look in looks if live and getattr(views.find(look.kind), "FOLLOWS", True)]
+    waiting = [look for look in looks if look not in following]
+    parts = [part for part in (following, waiting) if part]
+    for column, part in zip(st.columns([_width(part) for part in parts], gap="medium"), parts, strict=True):
         with column:
-            st.fragment(_draw, run_every=TICK if follows else None)(run.id, dataset, task, look)
+            st.fragment(_draw, run_every=TICK if part is following else None)(run.id, dataset, task, tuple(part))
 
 
-def _draw(id: str, dataset: Dataset, task: Task, look: Look) -> None:
+def _width(looks: list[Look]) -> float:
+    return sum(look.width for look in looks)
+
+
+def _draw(id: str, dataset: Dataset, task: Task, looks: tuple[Look, ...]) -> None:
+    """Draw these side by side. One fragment for all that follow: each asks the server on its own."""
     run = next((r for r in state.runs() if r.id == id), None)
     if run is None:
         st.info("This run has been deleted.")
         return
-    views.find(look.kind).draw(Scene(run, dataset, task, look))
+    for column, look in zip(st.columns([look.width for look in looks], gap="medium"), looks, strict=True):
+        with column:
+            views.find(look.kind).draw(Scene(run, dataset, task, look))
 
 
 def _declared(run: Run) -> tuple[Dataset, Task] | None:

@@ -48,6 +48,9 @@ function editor(component: Component): () => void {
         gone.root.unmount();
         gone.host.remove();
         roots.delete(parent);
+        // Streamlit takes down its whole page when a message does not fit it. The journal has every edit, so the
+        // page can be loaded anew.
+        if (document.getElementById("root")?.childElementCount === 0) location.reload();
       }
     }, 0);
   };
