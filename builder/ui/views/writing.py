@@ -6,7 +6,7 @@ import html
 
 import streamlit as st
 
-from builder.data.base import DataError
+from builder.data.base import DataError, Dataset
 from builder.training import evaluate
 from builder.training.checkpoint import CheckpointError
 from builder.training.run import LIVE
@@ -47,8 +47,8 @@ def draw(scene: Scene) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _written(folder: str, stamp: int, _dataset: object, question: dict[str, object]) -> str:
+def _written(folder: str, stamp: int, _dataset: Dataset, question: dict[str, object]) -> str:
     """`stamp` tells newer weights apart."""
-    names = _dataset.token_names()  # type: ignore[attr-defined]
+    names = _dataset.token_names()
     found = evaluate.ask(folder, question)
     return "".join(names[int(number)] for number in found["token"])
