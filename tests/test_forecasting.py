@@ -16,7 +16,8 @@ from builder import data, templates
 from builder.data.series import read_column, series_splits
 from builder.data.surnames import NAME_LETTERS, name_numbers
 from builder.tasks import forecasting as task
-from builder.tasks.forecasting import Forecasting, Huber, MeanAbsolute, MeanSquared
+from builder.tasks.differences import Huber, MeanAbsolute, MeanSquared
+from builder.tasks.forecasting import Forecasting
 
 torch.set_num_threads(1)
 

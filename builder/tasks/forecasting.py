@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from blocks.base import Shape, setting
 from builder.data.base import Dataset, Field
 from builder.tasks.base import Look, Loss, Metric, Task
+from builder.tasks.differences import DIFFERENCES, difference_loss
 
 # --- plain functions, copied into exported scripts -----------------------------------------------
 
@@ -31,17 +31,6 @@ def naive_forecast(past: Tensor, horizon: int) -> Tensor:
     return past[:, -1].expand(-1, horizon)
 
 
-def forecast_loss(found: Tensor, target: Tensor, loss: dict[str, Any]) -> Tensor:
-    """The mean loss of all steps of all samples."""
-    match loss["name"]:
-        case "mae":
-            return F.l1_loss(found, target)
-        case "huber":
-            return F.huber_loss(found, target, delta=loss["delta"])
-        case _:
-            return F.mse_loss(found, target)
-
-
 def train_step(
     networks: dict[str, nn.Module],
     batch: dict[str, Tensor],
@@ -50,7 +39,7 @@ def train_step(
 ) -> tuple[dict[str, float], dict[str, float]]:
     """One step on a batch of windows; the metric is the mean error in the units of the series."""
     found = forecast(networks["network"](batch["past"]), batch["past"], settings["task"])
-    loss = forecast_loss(found, batch["next"], settings["loss"])
+    loss = difference_loss(found, batch["next"], settings["loss"])
     optimize(loss, "network")
     error = (found.detach() - batch["next"]).abs().mean().item() * settings["task"]["std"]
     return {"loss": loss.item()}, {"mae": error}
@@ -66,7 +55,7 @@ def evaluate(
         "error": (found - target).abs().mean(1) * std,
         "naive_error": (naive_forecast(batch["past"], target.shape[1]) - target).abs().mean(1) * std,
     }
-    return {"loss": forecast_loss(found, target, settings["loss"]) * len(target)}, errors, len(target)
+    return {"loss": difference_loss(found, target, settings["loss"]) * len(target)}, errors, len(target)
 
 
 def score(rows: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, float]:
@@ -78,42 +67,13 @@ def score(rows: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, float]
 # --- the declarations ----------------------------------------------------------------------------
 
 
-class MeanSquared(Loss):
-    """Mean squared error (torch.nn.MSELoss)."""
-
-    name = "mse"
-    label = "Mean squared error"
-    help = "The square of how far the forecast is off; large errors count much."
-    formula = "(ŷ − y)²"
-
-
-class MeanAbsolute(Loss):
-    """Mean absolute error (torch.nn.L1Loss)."""
-
-    name = "mae"
-    label = "Mean absolute error"
-    help = "How far the forecast is off; less shaken by single wild values."
-    formula = "|ŷ − y|"
-
-
-class Huber(Loss):
-    """Huber's loss (torch.nn.HuberLoss)."""
-
-    name = "huber"
-    label = "Huber"
-    help = "Squared for small errors, absolute for large ones."
-    formula = "½(ŷ − y)² if |ŷ − y| < δ, else δ(|ŷ − y| − δ/2)"
-
-    delta: float = setting(1.0, min=1e-6, max=1000, help="Where small errors end, in deviations of the series.")
-
-
 class Forecasting(Task):
     """The next steps of a series."""
 
     name = "forecasting"
     label = "Forecasting"
     help = "Tell how a series goes on."
-    losses = (MeanSquared, MeanAbsolute, Huber)
+    losses = DIFFERENCES
     metrics = (
         Metric("mae", "mean absolute error", higher_is_better=False),
         Metric("naive_mae", "error of the naive forecast", higher_is_better=False),

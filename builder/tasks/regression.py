@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from blocks.base import Shape, setting
+from blocks.base import Shape
 from builder.data.base import Dataset, Field
 from builder.tasks.base import Look, Loss, Metric, Task
+from builder.tasks.differences import DIFFERENCES, difference_loss
 
 # --- plain functions, copied into exported scripts -----------------------------------------------
 
@@ -23,22 +23,11 @@ def prepare(splits: dict[str, dict[str, Tensor]], settings: dict[str, Any]) -> d
     return {**settings, "task": {**settings["task"], "mean": target.mean().item(), "std": std}}
 
 
-def regression_loss(found: Tensor, target: Tensor, loss: dict[str, Any]) -> Tensor:
-    """The mean loss of standardized guesses and targets, (N, 1)."""
-    match loss["name"]:
-        case "mae":
-            return F.l1_loss(found, target)
-        case "huber":
-            return F.huber_loss(found, target, delta=loss["delta"])
-        case _:
-            return F.mse_loss(found, target)
-
-
 def guess_and_loss(network: nn.Module, batch: dict[str, Tensor], settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
     """The guesses in the data's units (N, 1), and the loss."""
     task = settings["task"]
     found = network(batch[task["input"]]).float()
-    loss = regression_loss(found, (batch[task["target"]] - task["mean"]) / task["std"], settings["loss"])
+    loss = difference_loss(found, (batch[task["target"]] - task["mean"]) / task["std"], settings["loss"])
     return found * task["std"] + task["mean"], loss
 
 
@@ -76,42 +65,13 @@ def regression_score(rows: dict[str, Tensor], settings: dict[str, Any]) -> dict[
 # --- declarations --------------------------------------------------------------------------------
 
 
-class MeanSquaredGuess(Loss):
-    """Mean squared error of standardized numbers (torch.nn.MSELoss)."""
-
-    name = "mse"
-    label = "Squared error"
-    help = "The square of how far the guess is off, in deviations of the target; large mistakes count most."
-    formula = "(ŷ − y)²"
-
-
-class MeanAbsoluteGuess(Loss):
-    """Mean absolute error of standardized numbers (torch.nn.L1Loss)."""
-
-    name = "mae"
-    label = "Absolute error"
-    help = "How far the guess is off; less shaken by single wild values."
-    formula = "|ŷ − y|"
-
-
-class HuberGuess(Loss):
-    """Huber's loss of standardized numbers (torch.nn.HuberLoss)."""
-
-    name = "huber"
-    label = "Huber"
-    help = "Squared for small mistakes, absolute for large ones."
-    formula = "½(ŷ − y)² if |ŷ − y| < δ, else δ(|ŷ − y| − δ/2)"
-
-    delta: float = setting(1.0, min=1e-6, max=1000, help="Where small mistakes end, in deviations of the target.")
-
-
 class Regression(Task):
     """A number for every row of a table. The network guesses it in deviations from the training mean."""
 
     name = "regression"
     label = "Regression"
     help = "Guess a number from the other columns of a table."
-    losses = (MeanSquaredGuess, MeanAbsoluteGuess, HuberGuess)
+    losses = DIFFERENCES
     metrics = (
         Metric("mae", "mean absolute error", higher_is_better=False),
         Metric("r2", "R²"),
