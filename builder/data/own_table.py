@@ -1,4 +1,4 @@
-"""Tables with a number to be guessed: diabetes, and the user's own CSV file."""
+"""The user's own table, of which one column of numbers is guessed from the others."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from blocks.base import setting
-from builder.data.base import DataError, Dataset, Field, split_sizes
+from builder.data.base import DataError, Field, split_sizes
 from builder.data.download import file_hash
 from builder.data.own_files import find_upload
-from builder.data.plain import stratified_split, take_splits
+from builder.data.plain import stratified_split, table_splits, take_splits
+from builder.data.tables import Table
 
 MOST_COLUMNS = 2000
 MOST_BYTES = 200_000_000
@@ -93,28 +94,6 @@ def read_table(content: bytes) -> tuple[list[str], list[list[float]], list[str]]
     return [names[i] for i in kept], rows, problems
 
 
-def guessing_splits(features: torch.Tensor, target: torch.Tensor, settings: dict[str, Any]) -> dict[str, Any]:
-    """Splits of a table; "standard" uses each column's mean and deviation in training."""
-    splits = take_splits({"features": features, "target": target.reshape(-1, 1)}, settings)
-    if settings["normalization"] == "standard":
-        mean = splits["train"]["features"].mean(0)
-        std = splits["train"]["features"].std(0).clamp_min(1e-6)
-        for split in splits.values():
-            split["features"] = (split["features"] - mean) / std
-    return splits
-
-
-def load_diabetes_table(
-    settings: dict[str, Any], folder: Path | None, progress: Callable[[str, float], None] | None = None
-) -> dict[str, dict[str, torch.Tensor]]:
-    """Diabetes (Efron et al. 2004, Least angle regression): ten measures, and how the disease went on."""
-    from sklearn.datasets import load_diabetes
-
-    found = load_diabetes()
-    features, target = (torch.from_numpy(values).to(torch.float32) for values in (found.data, found.target))
-    return guessing_splits(features, target, settings)
-
-
 def load_own_table(
     settings: dict[str, Any], folder: Path | None, progress: Callable[[str, float], None] | None = None
 ) -> dict[str, dict[str, torch.Tensor]]:
@@ -126,68 +105,21 @@ def load_own_table(
     values = torch.tensor(rows, dtype=torch.float32)
     at = names.index(wanted)
     others = [i for i in range(len(names)) if i != at]
-    return guessing_splits(values[:, others], values[:, at], settings)
+    return table_splits({"features": values[:, others], "target": values[:, at : at + 1]}, settings)
 
 
-def guessing_batch(
-    split: dict[str, torch.Tensor],
-    index: torch.Tensor,
-    settings: dict[str, Any],
-    generator: torch.Generator | None = None,
-) -> dict[str, torch.Tensor]:
-    """Rows of the table, N×columns (normalised when loaded), and the numbers to be guessed, N×1."""
-    index = index.to(split["features"].device)
-    return {"features": split["features"].index_select(0, index), "target": split["target"].index_select(0, index)}
-
-
-class GuessedTable(Dataset):
-    """Base of tables with a number to be guessed."""
-
-    kind = "table"
-    tasks = ("regression",)
-    make_batch = staticmethod(guessing_batch)
-
-    normalization: str = setting(
-        "standard",
-        choices=("none", "standard"),
-        help="none leaves the values; standard subtracts each column's training mean and divides by its deviation",
-    )
-    validation: float = setting(
-        0.2, min=0.01, max=0.4, label="validation part", help="part of the samples kept for validation"
-    )
-    test: float = setting(0.2, min=0, max=0.4, label="test part", help="part of the samples kept for the final test")
-    split_seed: int = setting(0, min=0, max=2**31 - 1, help="another number gives another split")
-
-
-class Diabetes(GuessedTable):
-    """442 patients."""
-
-    name = "diabetes"
-    label = "Diabetes"
-    help = "442 patients with ten measures each; guess how far the disease went on within a year, from 25 to 346."
-    order = 33
-    requires = ("scikit-learn",)
-    helpers = (stratified_split, take_splits, guessing_splits)
-    load_arrays = staticmethod(load_diabetes_table)
-
-    def fields(self) -> dict[str, Field]:
-        return {"features": Field((10,), "features"), "target": Field((1,), "target")}
-
-    def size_hint(self) -> dict[str, int]:
-        return split_sizes(442, self.validation, self.test)
-
-
-class OwnTable(GuessedTable):
+class OwnTable(Table):
     """A table uploaded as CSV; `read_table` checks it and fills in the settings."""
 
     name = "own_table"
     label = "Your own table"
     help = "A CSV file with a line for each sample; one of its columns of numbers is guessed from the others."
     order = 52
+    tasks = ("regression",)
     upload = "Your table: a CSV file"
     upload_endings = ("csv", "txt", "tsv")
     measured = ("file", "columns", "rows")
-    helpers = (stratified_split, take_splits, guessing_splits, file_hash, find_upload, read_table)
+    helpers = (stratified_split, take_splits, table_splits, file_hash, find_upload, read_table)
     load_arrays = staticmethod(load_own_table)
 
     file: str = setting("", help="the stored upload, named by the sha256 of its content")

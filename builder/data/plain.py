@@ -59,6 +59,27 @@ def take_splits(
     return splits
 
 
+def table_splits(fields: dict[str, torch.Tensor], settings: dict[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
+    """Splits of a table; "standard" uses each column's mean and deviation in training."""
+    splits = take_splits(fields, settings)
+    if settings["normalization"] == "standard":
+        mean = splits["train"]["features"].mean(0)
+        std = splits["train"]["features"].std(0).clamp_min(1e-6)
+        for split in splits.values():
+            split["features"] = (split["features"] - mean) / std
+    return splits
+
+
+def rows_batch(
+    split: dict[str, torch.Tensor],
+    index: torch.Tensor,
+    settings: dict[str, Any],
+    generator: torch.Generator | None = None,
+) -> dict[str, torch.Tensor]:
+    """Samples as they are: these rows of every field."""
+    return {name: values.index_select(0, index.to(values.device)) for name, values in split.items()}
+
+
 def check_memory(count: int, channels: int, height: int, width: int) -> None:
     """Refuse pictures that would not fit into three quarters of this machine's memory."""
     import os

@@ -10,7 +10,7 @@ import torch
 
 from blocks.base import setting
 from builder.data.base import Dataset, Field, split_sizes
-from builder.data.plain import stratified_split, take_splits
+from builder.data.plain import rows_batch, stratified_split, take_splits
 
 
 def load_spirals(
@@ -56,24 +56,13 @@ def load_circles(
     return take_splits({"point": point, "label": label}, settings)
 
 
-def points_batch(
-    split: dict[str, torch.Tensor],
-    index: torch.Tensor,
-    settings: dict[str, Any],
-    generator: torch.Generator | None = None,
-) -> dict[str, torch.Tensor]:
-    """Points as they are, N×2, and their classes."""
-    index = index.to(split["point"].device)
-    return {"point": split["point"].index_select(0, index), "label": split["label"].index_select(0, index)}
-
-
 class Points(Dataset):
     """Base of the sets of points in the plane."""
 
     kind = "points"
     tasks = ("classification", "generation")
     helpers = (stratified_split, take_splits)
-    make_batch = staticmethod(points_batch)
+    make_batch = staticmethod(rows_batch)
 
     samples: int = setting(1000, min=20, max=100_000, help="number of points in all")
     noise: float = setting(0.05, min=0, max=1, help="standard deviation of the noise added to both coordinates")

@@ -12,6 +12,7 @@ import torch
 from blocks.base import setting
 from builder.data.base import Dataset, Field
 from builder.data.download import fetch, file_hash
+from builder.data.plain import rows_batch
 
 SERIES_ADDRESS = "https://raw.githubusercontent.com/jbrownlee/Datasets/d20fcb6402ae34e653d4513b00f39257bb37ed7f/"
 SUNSPOTS_FILE = {"monthly-sunspots.csv": "c4ec8cc57d9f6fb6ecdb3e1f37f25b6f4badd5124c55931052b0cd2fc3bc71f3"}
@@ -47,17 +48,6 @@ def series_splits(values: np.ndarray[Any, Any], settings: dict[str, Any]) -> dic
         start = end
     splits["scale"] = {"mean": torch.tensor([mean]), "std": torch.tensor([std])}
     return splits
-
-
-def series_batch(
-    split: dict[str, torch.Tensor],
-    index: torch.Tensor,
-    settings: dict[str, Any],
-    generator: torch.Generator | None = None,
-) -> dict[str, torch.Tensor]:
-    """The past (N, past, 1) and what came next (N, horizon)."""
-    index = index.to(split["past"].device)
-    return {"past": split["past"].index_select(0, index), "next": split["next"].index_select(0, index)}
 
 
 def read_column(path: Path) -> np.ndarray[Any, Any]:
@@ -110,7 +100,7 @@ class Series(Dataset):
     kind = "sequence"
     tasks = ("forecasting",)
     helpers: ClassVar[tuple[Callable[..., Any], ...]] = (series_splits,)
-    make_batch = staticmethod(series_batch)
+    make_batch = staticmethod(rows_batch)
     count: ClassVar[int] = 0
 
     past: int = setting(24, min=2, max=1000, unit="steps", help="how many steps the network sees")

@@ -10,19 +10,12 @@ import torch
 
 from blocks.base import setting
 from builder.data.base import Dataset, Field, split_sizes
-from builder.data.plain import stratified_split, take_splits
+from builder.data.plain import rows_batch, stratified_split, table_splits, take_splits
 
 
-def table_splits(data: Any, settings: dict[str, Any]) -> dict[str, dict[str, torch.Tensor]]:
-    """Splits of a scikit-learn table; "standard" uses each column's mean and deviation in training."""
-    features = torch.from_numpy(data.data).to(torch.float32)
-    splits = take_splits({"features": features, "label": torch.from_numpy(data.target).long()}, settings)
-    if settings["normalization"] == "standard":
-        mean = splits["train"]["features"].mean(0)
-        std = splits["train"]["features"].std(0).clamp_min(1e-6)
-        for split in splits.values():
-            split["features"] = (split["features"] - mean) / std
-    return splits
+def table_fields(found: Any) -> dict[str, torch.Tensor]:
+    """The features and labels of a scikit-learn table."""
+    return {"features": torch.from_numpy(found.data).to(torch.float32), "label": torch.from_numpy(found.target).long()}
 
 
 def load_iris_table(
@@ -31,7 +24,7 @@ def load_iris_table(
     """Fisher's iris flowers (1936): four lengths in cm, three species."""
     from sklearn.datasets import load_iris
 
-    return table_splits(load_iris(), settings)
+    return table_splits(table_fields(load_iris()), settings)
 
 
 def load_wine_table(
@@ -40,7 +33,7 @@ def load_wine_table(
     """Chemical analyses of wines from three growers (UCI 1991): 13 values."""
     from sklearn.datasets import load_wine
 
-    return table_splits(load_wine(), settings)
+    return table_splits(table_fields(load_wine()), settings)
 
 
 def load_breast_cancer_table(
@@ -49,30 +42,25 @@ def load_breast_cancer_table(
     """Breast cancer Wisconsin, diagnostic (UCI 1995): 30 measures of cell nuclei, malignant or benign."""
     from sklearn.datasets import load_breast_cancer
 
-    return table_splits(load_breast_cancer(), settings)
+    return table_splits(table_fields(load_breast_cancer()), settings)
 
 
-def table_batch(
-    split: dict[str, torch.Tensor],
-    index: torch.Tensor,
-    settings: dict[str, Any],
-    generator: torch.Generator | None = None,
-) -> dict[str, torch.Tensor]:
-    """Rows of the table, N×columns (normalised when loaded), and their classes."""
-    index = index.to(split["features"].device)
-    return {"features": split["features"].index_select(0, index), "label": split["label"].index_select(0, index)}
+def load_diabetes_table(
+    settings: dict[str, Any], folder: Path | None, progress: Callable[[str, float], None] | None = None
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Diabetes (Efron et al. 2004, Least angle regression): ten measures, and how the disease went on."""
+    from sklearn.datasets import load_diabetes
+
+    found = load_diabetes()
+    features, target = (torch.from_numpy(values).to(torch.float32) for values in (found.data, found.target))
+    return table_splits({"features": features, "target": target.reshape(-1, 1)}, settings)
 
 
 class Table(Dataset):
-    """Base of the tables."""
+    """Base of the tables: how their columns are normalised and their samples divided."""
 
     kind = "table"
-    requires = ("scikit-learn",)
-    helpers = (stratified_split, take_splits, table_splits)
-    make_batch = staticmethod(table_batch)
-    count: ClassVar[int] = 0
-    columns: ClassVar[tuple[str, ...]] = ()
-    """The name of each feature."""
+    make_batch = staticmethod(rows_batch)
 
     normalization: str = setting(
         "standard",
@@ -85,6 +73,16 @@ class Table(Dataset):
     test: float = setting(0.2, min=0, max=0.4, label="test part", help="part of the samples kept for the final test")
     split_seed: int = setting(0, min=0, max=2**31 - 1, help="another number gives another split")
 
+
+class ClassTable(Table):
+    """Base of the tables with a class for every sample."""
+
+    requires = ("scikit-learn",)
+    helpers = (stratified_split, take_splits, table_splits, table_fields)
+    count: ClassVar[int] = 0
+    columns: ClassVar[tuple[str, ...]] = ()
+    """The name of each feature."""
+
     def fields(self) -> dict[str, Field]:
         return {
             "features": Field((len(self.columns),), "features"),
@@ -95,7 +93,7 @@ class Table(Dataset):
         return split_sizes(self.count, self.validation, self.test)
 
 
-class Iris(Table):
+class Iris(ClassTable):
     """150 flowers of three species."""
 
     name = "iris"
@@ -110,7 +108,7 @@ class Iris(Table):
         return ("setosa", "versicolor", "virginica")
 
 
-class Wine(Table):
+class Wine(ClassTable):
     """178 wines of three growers."""
 
     name = "wine"
@@ -139,7 +137,7 @@ class Wine(Table):
         return ("grower 0", "grower 1", "grower 2")
 
 
-class BreastCancer(Table):
+class BreastCancer(ClassTable):
     """569 samples of cell nuclei."""
 
     name = "breast_cancer"
@@ -167,3 +165,22 @@ class BreastCancer(Table):
 
     def class_names(self) -> tuple[str, ...]:
         return ("malignant", "benign")
+
+
+class Diabetes(Table):
+    """442 patients."""
+
+    name = "diabetes"
+    label = "Diabetes"
+    help = "442 patients with ten measures each; guess how far the disease went on within a year, from 25 to 346."
+    order = 33
+    tasks = ("regression",)
+    requires = ("scikit-learn",)
+    helpers = (stratified_split, take_splits, table_splits)
+    load_arrays = staticmethod(load_diabetes_table)
+
+    def fields(self) -> dict[str, Field]:
+        return {"features": Field((10,), "features"), "target": Field((1,), "target")}
+
+    def size_hint(self) -> dict[str, int]:
+        return split_sizes(442, self.validation, self.test)
