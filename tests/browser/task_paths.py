@@ -1,7 +1,10 @@
-"""What the browser tests of the tasks share: a starter project is opened, a field of a panel set, a picture compared."""
+"""What the browser tests of the tasks share: a starter project is opened, trained, looked at, and its script taken home."""
 
 from __future__ import annotations
 
+import io
+import zipfile
+from pathlib import Path
 from typing import Any
 
 from tests.browser.app_harness import Server, until
@@ -40,3 +43,42 @@ def choose(page: Any, label: str, option: str, exact: bool = False) -> None:
     page.get_by_label(label, exact=True).first.click()
     page.keyboard.type(option)
     page.get_by_role("option", name=option, exact=exact).first.click()
+
+
+def begin_training(page: Any, curve: str) -> None:
+    """Press Train and wait for a curve."""
+    page.get_by_test_id("train").click()
+    page.get_by_test_id(f"curve-{curve}").wait_for()
+
+
+def after_epoch(server: Server, epoch: int, seconds: float = 120.0) -> Any:
+    """The run that is past this epoch, waited for."""
+    return until(lambda: next((r for r in server.runs() if r.state.epoch > epoch), None), seconds)
+
+
+def end_training(page: Any) -> None:
+    """Press Stop and wait until one could train again."""
+    page.get_by_test_id("stop").click()
+    page.get_by_test_id("train").wait_for()
+
+
+def exported_script(look: Look) -> str:
+    """The text of train.py in the archive that the Export panel gives."""
+    look.tab("Export")
+    with look.page.expect_download() as download:
+        look.page.get_by_role("button", name="Code, notebook and weights").click()
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as content:
+        (script,) = (name for name in content.namelist() if name.endswith("train.py"))
+        return content.read(script).decode()
+
+
+def views_in_the_dark(look: Look, server: Server, template: str, node: str, curve: str, view: str, epoch: int) -> None:
+    """Pictures of the curves and of the results of a starter project past an epoch."""
+    open_template(look, server, template, node)
+    begin_training(look.page, curve)
+    after_epoch(server, epoch)
+    look.shot("curves")
+    look.tab("Results")
+    look.page.get_by_test_id(view).wait_for()
+    look.shot("results", settle=3000)
+    end_training(look.page)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
-from tests.browser.task_paths import changes, open_template
+from tests.browser.task_paths import begin_training, changes, exported_script, open_template
 
 pytestmark = pytest.mark.browser
 
@@ -22,14 +20,11 @@ def source(page: Any, name: str) -> str:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_digits_gather_on_a_map_and_every_place_is_decoded(
-    chrome: Any, server: Server, tmp_path: Path, dark: bool
-) -> None:
+def test_digits_gather_on_a_map_and_every_place_is_decoded(chrome: Any, server: Server, dark: bool) -> None:
     with Look(chrome, server.url, f"autoencoder-{'dark' if dark else 'light'}-", dark=dark) as look:
         page = look.page
         open_template(look, server, "variational_autoencoder" if dark else "autoencoder", "latent")
-        page.get_by_test_id("train").click()
-        page.get_by_test_id("curve-loss").wait_for()
+        begin_training(page, "loss")
         look.tab("Results")
         changes(page, "[data-testid=reconstructions]", 120)
         until(lambda: next((r for r in server.runs() if r.state.status == "done"), None), 200)
@@ -72,11 +67,4 @@ def test_digits_gather_on_a_map_and_every_place_is_decoded(
         look.tab("Results")
         page.get_by_text("8 numbers, seen along").wait_for()
         look.shot("3-eight", 2000)
-        look.tab("Export")
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Code, notebook and weights").click()
-        archive = tmp_path / "taken.zip"
-        download.value.save_as(archive)
-        with zipfile.ZipFile(archive) as content:
-            script = next(name for name in content.namelist() if name.endswith("train.py"))
-            assert b"def reconstruct" in content.read(script)
+        assert "def reconstruct" in exported_script(look)

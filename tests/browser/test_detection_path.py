@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
 from typing import Any
 
 from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
-from tests.browser.task_paths import changes, open_template, set_number
+from tests.browser.task_paths import (
+    after_epoch,
+    begin_training,
+    changes,
+    end_training,
+    exported_script,
+    open_template,
+    set_number,
+    views_in_the_dark,
+)
 
 
-def test_shapes_are_found_while_one_watches_and_the_code_is_taken_home(
-    chrome: Any, server: Server, tmp_path: Path
-) -> None:
+def test_shapes_are_found_while_one_watches_and_the_code_is_taken_home(chrome: Any, server: Server) -> None:
     with Look(chrome, server.url, "yolo-") as look:
         page = look.page
         open_template(look, server, "yolo_tiny", "answers")
@@ -26,19 +31,17 @@ def test_shapes_are_found_while_one_watches_and_the_code_is_taken_home(
         until(lambda: server.project(page)["training"]["epochs"] == 40)
         look.shot("objective")
 
-        page.get_by_test_id("train").click()
-        page.get_by_test_id("curve-parts").wait_for()
+        begin_training(page, "parts")
         page.get_by_test_id("thumb-conv1").wait_for()
         look.tab("Results")
         changes(page, "[data-testid=boxes]")
-        run = until(lambda: next((r for r in server.runs() if r.state.epoch > 2), None), 120)
+        run = after_epoch(server, 2)
         until(lambda: run.state.validation.get("metrics", {}).get("map50", 0) > 0.3, 120)
         look.shot("results", settle=2500)
         look.tab("Curves")
         page.get_by_test_id("curve-map50").wait_for()
         look.shot("curves")
-        page.get_by_test_id("stop").click()
-        page.get_by_test_id("train").wait_for()
+        end_training(page)
 
         look.tab("Results")
         page.get_by_test_id("boxes").locator(".found").first.wait_for()
@@ -50,26 +53,9 @@ def test_shapes_are_found_while_one_watches_and_the_code_is_taken_home(
         until(lambda: page.get_by_test_id("boxes").locator(".found").count() < before)
         look.shot("surer")
 
-        look.tab("Export")
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Code, notebook and weights").click()
-        archive = tmp_path / "yolo.zip"
-        download.value.save_as(archive)
-        with zipfile.ZipFile(archive) as content:
-            (script,) = (name for name in content.namelist() if name.endswith("train.py"))
-            assert "def yolo_parts" in content.read(script).decode()
+        assert "def yolo_parts" in exported_script(look)
 
 
 def test_its_views_in_the_dark(chrome: Any, server: Server) -> None:
     with Look(chrome, server.url, "yolo-dark-", dark=True) as look:
-        page = look.page
-        open_template(look, server, "yolo_tiny", "answers")
-        page.get_by_test_id("train").click()
-        page.get_by_test_id("curve-parts").wait_for()
-        until(lambda: next((r for r in server.runs() if r.state.epoch > 2), None), 120)
-        look.shot("curves")
-        look.tab("Results")
-        page.get_by_test_id("boxes").wait_for()
-        look.shot("results", settle=2500)
-        page.get_by_test_id("stop").click()
-        page.get_by_test_id("train").wait_for()
+        views_in_the_dark(look, server, "yolo_tiny", "answers", "parts", "boxes", 2)

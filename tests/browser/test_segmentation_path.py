@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
-from tests.browser.task_paths import choose
+from tests.browser.task_paths import begin_training, choose, end_training, exported_script, open_template
 
 pytestmark = pytest.mark.browser
-
-
-def open_template(page: Any, name: str) -> None:
-    page.get_by_test_id("gallery").click()
-    page.get_by_test_id(f"template-{name}").click()
 
 
 def masks(page: Any) -> list[str]:
@@ -27,19 +20,17 @@ def masks(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_masks_improve_before_ones_eyes(chrome: Any, server: Server, tmp_path: Path, dark: bool) -> None:
+def test_masks_improve_before_ones_eyes(chrome: Any, server: Server, dark: bool) -> None:
     with Look(chrome, server.url, f"masks-{'dark' if dark else 'light'}-", dark=dark) as look:
         page = look.page
-        open_template(page, "unet_shapes")
-        page.get_by_test_id("node-dec1").wait_for()
+        open_template(look, server, "unet_shapes", "dec1")
         until(lambda: server.project(page)["data"]["name"] == "shape_masks")
         look.tab("Data")
         page.locator(".samples img").first.wait_for()
         page.get_by_text("Pixels per class").wait_for()
         look.shot("1-data", 2500)
 
-        page.get_by_test_id("train").click()
-        page.get_by_test_id("curve-mean_iou").wait_for()
+        begin_training(page, "mean_iou")
         look.shot("2-curves", 2500)
         look.tab("Results")
         page.locator(".masks figure").nth(3).wait_for()
@@ -51,8 +42,7 @@ def test_masks_improve_before_ones_eyes(chrome: Any, server: Server, tmp_path: P
         until(lambda: run.state.validation.get("metrics", {}).get("mean_iou", 0) > (0.35 if dark else 0.6), 240)
         page.locator(".scores tr.mean").wait_for()
         look.shot("4-later", 1500)
-        page.get_by_test_id("stop").click()
-        page.get_by_test_id("train").wait_for()
+        end_training(page)
         until(lambda: run.state.status == "stopped")
         page.wait_for_timeout(1500)
         before = masks(page)
@@ -75,11 +65,4 @@ def test_masks_improve_before_ones_eyes(chrome: Any, server: Server, tmp_path: P
         page.locator("[data-testid$=fix-0]").first.click()
         page.locator("[data-testid=node-output][data-state=ok]").wait_for()
 
-        look.tab("Export")
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Code, notebook and weights").click()
-        archive = tmp_path / "taken.zip"
-        download.value.save_as(archive)
-        with zipfile.ZipFile(archive) as content:
-            script = next(name for name in content.namelist() if name.endswith("train.py"))
-            assert b"def segmentation_loss" in content.read(script)
+        assert "def segmentation_loss" in exported_script(look)
