@@ -61,6 +61,15 @@ def for_data(project: Project, name: str) -> Proposal:
     return found
 
 
+def for_upload(project: Project, cls: type[Dataset], settings: dict[str, Any]) -> Proposal:
+    """Use data a person has uploaded, with these settings; the network's ends follow where that is all it takes."""
+    changes = [*_part("data", {"name": cls.name, "settings": cls.from_settings(settings).to_settings()})]
+    done = _adapted(project, changes)
+    if done is None:
+        return Proposal("Use your upload", tuple(changes), fits=False)
+    return Proposal("Use your upload", tuple(done[0]), done[1])
+
+
 def for_task(project: Project, name: str) -> Proposal:
     """Change to the task `name`, with its loss; other data and a starter's network where these do not fit.
 

@@ -44,7 +44,7 @@ ON_DISK = {
 }
 """The folder of LAYERLOOM_DATA that each needs."""
 DOWNLOADED = {"kmnist", "cifar10", "text8"}
-UPLOADED = {"image_folder", "own_boxes", "own_table", "own_words", "own_characters"}
+UPLOADED = {"image_folder", "own_boxes", "own_masks", "own_table", "own_words", "own_characters"}
 READY = [name for name in data.names() if name not in {*ON_DISK, *DOWNLOADED, *UPLOADED}]
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [

@@ -125,3 +125,18 @@ def split_sizes(count: int, validation: float, test: float = 0.0) -> dict[str, i
     parts = {"validation": validation, "test": test}
     sizes = {name: max(1, round(part * count)) for name, part in parts.items() if part > 0}
     return {"train": count - sum(sizes.values()), **sizes}
+
+
+def own_split_sizes(counts: tuple[int, ...], validation: float, test: float) -> dict[str, int] | None:
+    """The samples per split of data that may come divided, as `plain.complete_splits` leaves them.
+
+    `counts` is nothing, the samples in all, or those of the data's own train, validation and test (0 where there is none).
+    """
+    if not counts:
+        return None
+    train, validated, tested = counts if len(counts) == 3 else (counts[0], 0, 0)
+    if validated:
+        return {"train": train, "validation": validated, **({"test": tested} if tested else {})}
+    if tested:
+        return {**split_sizes(train, validation), "test": tested}
+    return split_sizes(train, validation, test)

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from blocks.base import SettingError, setting
-from builder.data.base import Field, split_sizes
+from builder.data.base import Field, own_split_sizes
 from builder.data.download import file_hash
 from builder.data.image_zip import decode_picture, small_entries, sort_pictures
 from builder.data.own_files import find_upload
 from builder.data.picture_settings import SizedPictures
-from builder.data.plain import augment, check_memory, picture_batch, stratified_split
+from builder.data.plain import augment, check_memory, complete_splits, picture_batch, stratified_split, take_splits
 from builder.data.uploads import inspect_zip
 
 
@@ -53,15 +53,7 @@ def load_image_folder(
         for name in ("train", "validation", "test")
         if name in images
     }
-    if "validation" not in splits:
-        parts = {"validation": settings["validation"]}
-        if "test" not in splits:
-            parts["test"] = settings["test"]
-        train = splits["train"]
-        chosen = stratified_split(train["label"], parts, settings["split_seed"])
-        for name, index in chosen.items():
-            splits[name] = {field: tensor[index] for field, tensor in train.items()}
-    return splits
+    return complete_splits(splits, settings)
 
 
 def image_folder_batch(
@@ -87,6 +79,8 @@ class ImageFolder(SizedPictures):
     requires = ("pillow",)
     helpers = (
         stratified_split,
+        take_splits,
+        complete_splits,
         check_memory,
         augment,
         picture_batch,
@@ -143,11 +137,4 @@ class ImageFolder(SizedPictures):
         return self.classes
 
     def size_hint(self) -> dict[str, int] | None:
-        if not self.counts:
-            return None
-        train, validation, test = self.counts if len(self.counts) == 3 else (self.counts[0], 0, 0)
-        if validation:
-            return {"train": train, "validation": validation, **({"test": test} if test else {})}
-        if test:
-            return {**split_sizes(train, self.validation), "test": test}
-        return split_sizes(train, self.validation, self.test)
+        return own_split_sizes(self.counts, self.validation, self.test)

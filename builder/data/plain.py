@@ -80,6 +80,17 @@ def rows_batch(
     return {name: values.index_select(0, index.to(values.device)) for name, values in split.items()}
 
 
+def complete_splits(
+    splits: dict[str, dict[str, torch.Tensor]], settings: dict[str, Any]
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Splits that may be data's own: without one for validation it is taken from "train", as is a test that lacks."""
+    if "validation" in splits:
+        return splits
+    if "test" in splits:
+        return take_splits(splits["train"], settings, splits["test"])
+    return take_splits(splits["train"], settings)
+
+
 def check_memory(count: int, channels: int, height: int, width: int) -> None:
     """Refuse pictures that would not fit into three quarters of this machine's memory."""
     import os

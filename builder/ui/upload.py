@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from builder import proposals
 from builder.data import uploads
 from builder.data.base import DataError, Dataset
 from builder.ui import state
@@ -27,8 +28,7 @@ def field(cls: type[Dataset]) -> None:
             st.error(str(error))
             return
         st.session_state[f"{key}.taken"], st.session_state[f"{key}.problems"] = file.file_id, problems
-        chosen = cls.from_settings({**settings, "file": name}).to_settings()
-        state.set_part("Use your upload", "data", {"name": cls.name, "settings": chosen})
+        state.propose(proposals.for_upload(state.document().project, cls, {**settings, "file": name}))
         st.rerun()
     problems = st.session_state.get(f"{key}.problems", ())
     if problems:
