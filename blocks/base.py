@@ -319,11 +319,15 @@ def _plain(value: Any) -> Json:
 
 @dataclass(frozen=True)
 class Step:
-    """One block inside a composite: its name there, and where its inputs come from."""
+    """One block inside a composite: its name there, where its inputs come from, and by how much faster it learns.
+
+    `rate` is a factor of the learning rate of the composite; 0 freezes it.
+    """
 
     id: str
     block: Block
     sources: tuple[str, ...]
+    rate: float = 1.0
 
 
 class Subgraph:
@@ -342,9 +346,9 @@ class Subgraph:
         self.chain = False
         """Whether it is a row of blocks and nothing else, which code writes as ``nn.Sequential``."""
 
-    def add(self, id: str, block: Block, *sources: str) -> str:
+    def add(self, id: str, block: Block, *sources: str, rate: float = 1.0) -> str:
         """Append a block that reads `sources` (one per input port); returns its id."""
-        self.steps.append(Step(id, block, sources))
+        self.steps.append(Step(id, block, sources, rate))
         self.result = id
         return id
 

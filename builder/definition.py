@@ -61,6 +61,11 @@ def needs_of(raw: Any) -> set[str]:
     return {name for name in named if isinstance(name, str)}
 
 
+def thawed(raw: dict[str, Any]) -> dict[str, Any]:
+    """The definition with none of its blocks frozen."""
+    return {**raw, "nodes": [{k: v for k, v in n.items() if k != "rate" or v != 0} for n in raw["nodes"]]}
+
+
 def needed(name: str, definitions: Mapping[str, Any]) -> list[str]:
     """The definitions a block consists of: itself and those inside it, in the given order."""
     found, queue = {name}, [name]

@@ -84,7 +84,7 @@ class OwnBlock(Block):
                 raise BlockError(f"Inside it, {id}: {block.reason}", "inside")
             if id in useful and not is_input(nodes[id]) and not is_output(nodes[id]):
                 sources = (wires.sources[id][port.name] for port in block.ports())
-                found.add(id, block, *(known.get(source, source) for source in sources))
+                found.add(id, block, *(known.get(source, source) for source in sources), rate=nodes[id].rate)
         return found.output(next(iter(wires.sources[output].values())))
 
 

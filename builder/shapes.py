@@ -51,12 +51,16 @@ class Inferred:
 
 @dataclass(frozen=True)
 class Inner:
-    """One block inside a composite; `sources` are the composite's port names or ids of earlier ones."""
+    """One block inside a composite; `sources` are the composite's port names or ids of earlier ones.
+
+    `rate` is the factor of the composite's learning rate with which it learns.
+    """
 
     id: str
     block: Block
     sources: tuple[str, ...]
     inferred: Inferred
+    rate: float = 1.0
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -94,7 +98,7 @@ def _composite(block: Block, shapes: tuple[Shape, ...]) -> Inferred:
         except BlockError as error:
             raise BlockError(f"Inside it, {step.id}: {error}", error.code) from error
         known[step.id] = inferred.shape
-        inner.append(Inner(step.id, step.block, step.sources, inferred))
+        inner.append(Inner(step.id, step.block, step.sources, inferred, step.rate))
     return Inferred(
         known[template.result],
         sum(i.inferred.parameters for i in inner),
@@ -107,11 +111,16 @@ def _composite(block: Block, shapes: tuple[Shape, ...]) -> Inferred:
 
 
 def leaves(inner: tuple[Inner, ...]) -> tuple[Inner, ...]:
-    """A composite's inside down to single layers; those of an inner composite are called `<inner>.<id>`."""
-    return _leaves(inner, {}, "")[0]
+    """A composite's inside down to single layers; those of an inner composite are called `<inner>.<id>`.
+
+    Their rates are factors of the outermost composite's.
+    """
+    return _leaves(inner, {}, "", 1.0)[0]
 
 
-def _leaves(inner: tuple[Inner, ...], ports: dict[str, str], prefix: str) -> tuple[tuple[Inner, ...], dict[str, str]]:
+def _leaves(
+    inner: tuple[Inner, ...], ports: dict[str, str], prefix: str, rate: float
+) -> tuple[tuple[Inner, ...], dict[str, str]]:
     """The leaves, and the name outside of every value inside: of `ports`, and of the blocks in `inner`."""
     found: list[Inner] = []
     held = dict(ports)
@@ -120,11 +129,11 @@ def _leaves(inner: tuple[Inner, ...], ports: dict[str, str], prefix: str) -> tup
         held[part.id] = prefix + part.id
         if part.inferred.inner:
             entering = dict(zip((port.name for port in part.block.ports()), sources, strict=True))
-            within, values = _leaves(part.inferred.inner, entering, f"{prefix}{part.id}.")
+            within, values = _leaves(part.inferred.inner, entering, f"{prefix}{part.id}.", rate * part.rate)
             held[part.id] = values[part.inferred.result]
             found.extend(within)
         else:
-            found.append(Inner(held[part.id], part.block, sources, part.inferred))
+            found.append(Inner(held[part.id], part.block, sources, part.inferred, rate * part.rate))
     return tuple(found), held
 
 

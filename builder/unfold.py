@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from blocks.base import Shape
 from builder import definition
 from builder.fold import FoldError, changed, free_name, network_of
 from builder.graph import Edge, Graph, Node, UnknownBlock
+from builder.graph_file import MAX_RATE
 from builder.own import OwnBlock
 from builder.problems import Edit
 from builder.project import Project, graph_from_json, graph_to_json
-from builder.shapes import infer
+from builder.shapes import Inner, infer
 from builder.structure import is_input, is_output
 from builder.validate import Report
 
@@ -32,7 +34,8 @@ def ungroup(project: Project, report: Report, network: str, id: str) -> list[Edi
     plain = next(n for n in raw["nodes"] if n["id"] == id)
     cls = project.own.get(plain["block"])
     if isinstance(cls, type) and issubclass(cls, OwnBlock) and plain["settings"].get(definition.REPEAT, 1) == 1:
-        return changed(project, network, _opened(graph, raw, node, plain["settings"], cls), project.blocks)
+        parts = {} if seen is None else {part.id: part for part in seen.inner}
+        return changed(project, network, _opened(graph, raw, node, plain["settings"], cls, parts), project.blocks)
     if seen is None or not seen.inner:
         raise FoldError(f"{id} has no inner blocks that are known yet. Connect its input first.")
     if any(isinstance(value, dict) for value in plain["settings"].values()):
@@ -67,7 +70,8 @@ def unfold(graph: Graph, id: str, shapes: tuple[Shape, ...]) -> Graph:
     for other in graph.nodes:
         if other.id == id:
             nodes.extend(
-                Node(names[part.id], part.block, (x + STEP * i, y), rate=node.rate) for i, part in enumerate(inner)
+                Node(names[part.id], part.block, (x + STEP * i, y), rate=_rate(node, part.rate, part))
+                for i, part in enumerate(inner)
             )
         elif other.position[0] > x and abs(other.position[1] - y) < ROW:
             moved = (other.position[0] + STEP * (len(inner) - 1), other.position[1])
@@ -83,8 +87,18 @@ def unfold(graph: Graph, id: str, shapes: tuple[Shape, ...]) -> Graph:
     return Graph(tuple(nodes), tuple(wires))
 
 
-def _opened(graph: Graph, raw: Json, node: Node, settings: Json, cls: type[OwnBlock]) -> Json:
-    """The graph with the inside of one use of an own block in its place, where arguments stay arguments."""
+def _rate(node: Node, rate: float, part: Inner | None) -> float:
+    """At which rate a part of a composite learns by itself; what is known to have no parameters needs none."""
+    return min(node.rate * rate, MAX_RATE) if part is None or part.inferred.parameters else 1.0
+
+
+def _opened(
+    graph: Graph, raw: Json, node: Node, settings: Json, cls: type[OwnBlock], inner: Mapping[str, Inner]
+) -> Json:
+    """The graph with the inside of one use of an own block in its place, where arguments stay arguments.
+
+    `inner` is what is known of its parts.
+    """
     values = {**{s.name: s.default for s in cls.settings()}, **settings}
     content = definition.substituted(cls._raw, values)
     within = graph_from_json(content, "its inside", cls._own)
@@ -107,7 +121,15 @@ def _opened(graph: Graph, raw: Json, node: Node, settings: Json, cls: type[OwnBl
         if other["id"] == node.id:
             for part in body:
                 px, py = part.get("position", [0, 0])
-                nodes.append({**part, "id": names[part["id"]], "position": [x + px - left, y + py - top]})
+                rate = _rate(node, part.get("rate", 1.0), inner.get(part["id"]))
+                nodes.append(
+                    {
+                        **{key: value for key, value in part.items() if key != "rate"},
+                        "id": names[part["id"]],
+                        "position": [x + px - left, y + py - top],
+                        **({} if rate == 1.0 else {"rate": rate}),
+                    }
+                )
         elif x > node.position[0] and abs(y - node.position[1]) < ROW:
             nodes.append({**other, "position": [x + wide, y]})
         else:

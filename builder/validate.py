@@ -17,7 +17,7 @@ from builder.data.base import Dataset
 from builder.graph import Graph, Node, UnknownBlock
 from builder.problems import Problem
 from builder.project import Choice, Project
-from builder.shapes import Inferred, Inner, infer, size
+from builder.shapes import Inferred, Inner, infer, leaves, size
 from builder.structure import Wiring, is_input, is_output
 from builder.tasks.base import Loss, Task
 from builder.training.settings import TrainingSettings
@@ -332,10 +332,11 @@ def _outputs(
         )
         yield Problem(network, outputs[0].id, None, "no-parameters", "error", message)
     learning = [n.id for n in graph.nodes if n.id in useful and known[n.id].parameters]
-    if learning and not any(graph.node(id).rate for id in learning):
+    if learning and not any(_learns(graph.node(id).rate, known[id]) for id in learning):
+        inside = "" if graph.node(learning[-1]).rate == 0 else ", or to a block inside it"
         message = (
             f"Every block with parameters is frozen ({', '.join(learning[:3])}{', ...' if len(learning) > 3 else ''}), "
-            f"so nothing can be trained. Give one of them a rate above 0, such as {learning[-1]}."
+            f"so nothing can be trained. Give one of them a rate above 0, such as {learning[-1]}{inside}."
         )
         yield Problem(network, learning[-1], None, "all-frozen", "error", message)
     for node, wanted in zip(outputs, shapes, strict=False):
@@ -357,6 +358,13 @@ def _outputs(
                     f"scores and applies it itself: twice learns slowly. Remove {source}."
                 )
                 yield Problem(network, source, None, "probabilities", "warning", message)
+
+
+def _learns(rate: float, known: NodeReport) -> bool:
+    """Whether anything in a block moves: it is not frozen, nor is all that has parameters inside."""
+    return rate != 0 and (
+        not known.inner or any(part.rate and part.inferred.parameters for part in leaves(known.inner))
+    )
 
 
 def _batch_statistics(network: str, graph: Graph, known: dict[str, NodeReport], parts: Parts) -> Iterator[Problem]:

@@ -109,7 +109,7 @@ def _settings(project: Project, chosen: dict[str, Any]) -> str:
         _dict("TRAINING", chosen["training"], type(found.training)),
         *_optimizer(project, chosen["optimizer"]),
         "# Modules that learn at a rate of their own, for each network: a factor of the learning rate; 0 freezes.",
-        _dict("RATES", chosen["rates"], None),
+        _rates(chosen["rates"]),
         _dict("LOSS", chosen["loss"], type(found.loss)),
         _dict("TASK", chosen["task"], type(found.task)),
         _dict("DATA", chosen["data"], type(found.dataset)),
@@ -126,6 +126,17 @@ def _optimizer(project: Project, chosen: dict[str, Any]) -> list[str]:
         lines += _items(values, optimizers.find(project.optimizer[slot].name), 8)
         lines.append("    },")
     return ["\n".join([*lines, "}"])]
+
+
+def _rates(chosen: dict[str, dict[str, float]]) -> str:
+    """One line, or where that is too long a module a line."""
+    line = f"RATES = {_value(chosen)}"
+    if len(line) <= WIDTH:
+        return line
+    lines = ["RATES = {"]
+    for slot, factors in chosen.items():
+        lines += [f"    {render(slot)}: {{", *_items(factors, None, 8), "    },"]
+    return "\n".join([*lines, "}"])
 
 
 def _dict(name: str, values: dict[str, Any], declared: type[Declared] | None) -> str:

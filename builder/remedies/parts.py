@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from builder import data, edits, optimizers, tasks
+from builder import data, definition, edits, optimizers, tasks
 from builder.project import node_to_json
 from builder.remedies.scene import Candidate, Scene, valid
 from builder.training.settings import TrainingSettings
@@ -56,8 +56,14 @@ def part(scene: Scene) -> Iterator[Candidate]:
 
 
 def thaw(scene: Scene) -> Iterator[Candidate]:
-    node = dataclasses.replace(scene.node, rate=1.0)
-    yield f"Let {node.id} learn", [scene.edit("replace_node", id=node.id, node=node_to_json(node))]
+    node, known = dataclasses.replace(scene.node, rate=1.0), scene.project.blocks
+    learning = scene.edit("replace_node", id=node.id, node=node_to_json(node))
+    yield f"Let {node.id} learn", [learning]
+    name = type(node.block).__name__
+    if name in known:
+        inside = definition.needed(name, known)
+        thawed = {n: definition.thawed(raw) if n in inside else raw for n, raw in known.items()}
+        yield f"Let the blocks inside {name} learn", [learning, edits.set_part("blocks", thawed)]
 
 
 def _choice(cls: Any, name: str, settings: dict[str, Any]) -> dict[str, Any]:

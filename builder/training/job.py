@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from builder.compile import instantiate, write
 from builder.data.base import Dataset, Progress, Splits
 from builder.initialization import initialize
 from builder.project import Project
+from builder.shapes import Inner
 from builder.source import generate
 from builder.tasks.base import Loss, Task
 from builder.training import looking
@@ -29,7 +30,7 @@ from builder.training.probes import Prober
 from builder.training.results import Collector
 from builder.training.run import PROJECT_FILE, Run
 from builder.training.settings import TrainingSettings
-from builder.validate import check
+from builder.validate import check, inspect
 
 
 class JobError(ValueError):
@@ -98,8 +99,19 @@ def settings(project: Project) -> dict[str, Any]:
 
 
 def _rates(project: Project) -> dict[str, dict[str, float]]:
-    """By slot and module: the factors of the blocks that learn faster or slower than their network, 0 if not at all."""
-    chosen = {slot: {n.id: n.rate for n in graph.nodes if n.rate != 1.0} for slot, graph in project.networks.items()}
+    """By slot and module: the factors of the blocks that learn faster or slower than their network, 0 if not at all.
+
+    A module stands before those inside it, whose factors are the products of all around them.
+    """
+    nodes = inspect(project).nodes
+    chosen = {
+        slot: {
+            path: factor
+            for n in graph.nodes
+            for path, factor in _factors(n.id, n.rate, n.rate, nodes[slot][n.id].inner)
+        }
+        for slot, graph in project.networks.items()
+    }
     if not any(chosen.values()):
         return {}
     modules = generate(project).modules
@@ -108,6 +120,15 @@ def _rates(project: Project) -> dict[str, dict[str, float]]:
         for slot, rates in chosen.items()
         if rates
     }
+
+
+def _factors(path: str, rate: float, factor: float, inner: Iterable[Inner]) -> Iterator[tuple[str, float]]:
+    """The blocks with a rate of their own, from this one (of `rate`, in all `factor`) inwards; inside a frozen one all are."""
+    if rate != 1.0:
+        yield path, factor
+    if factor != 0:
+        for part in inner:
+            yield from _factors(f"{path}.{part.id}", part.rate, factor * part.rate, part.inferred.inner)
 
 
 # --- before training -----------------------------------------------------------------------------

@@ -49,8 +49,9 @@ class Loop:
 
     `splits` holds tensors of all samples by split ("train", "validation", "test") and field.
     `settings` has "training", "optimizer" (by slot), "rates" (by slot, the modules with a factor of the learning
-    rate; 0 freezes), "loss", "task", "data" and "best" (which validation number decides the weights to keep). `run` yields a record after each step and each
-    evaluation; between two records the loop may be saved, and goes on bitwise the same when loaded.
+    rate, a module before those inside it; 0 freezes), "loss", "task", "data" and "best" (which validation number
+    decides the weights to keep). `run` yields a record after each step and each evaluation; between two records the
+    loop may be saved, and goes on bitwise the same when loaded.
     """
 
     def __init__(

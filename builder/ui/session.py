@@ -335,6 +335,7 @@ def _inner(inner: Inner) -> Json:
         "sources": list(inner.sources),
         "shape": list(inner.inferred.shape),
         "parameters": inner.inferred.parameters,
+        **({} if inner.rate == 1.0 else {"rate": inner.rate}),
     }
 
 

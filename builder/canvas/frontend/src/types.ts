@@ -135,6 +135,8 @@ export interface InnerJson {
   sources: string[];
   shape: number[] | null;
   parameters: number | null;
+  /** How fast it learns: a factor of the learning rate of the block it is in, 0 if frozen; 1 where there is none. */
+  rate?: number;
 }
 
 export interface NodeAnnotation {

@@ -8,7 +8,7 @@ import { count, shapeText } from "../canvas/format";
 import { nameProblem } from "../document/graph";
 import { isActive, useAnnotation, useBlock, useCatalogue, useDocument, useHost, useLive, useReadOnly, useSelectedNode } from "../hooks";
 import { Icon } from "../Icon";
-import type { NodeJson, SettingJson } from "../types";
+import type { InnerJson, NodeJson, SettingJson } from "../types";
 import { DefinitionPanel } from "./DefinitionPanel";
 import { Exposable } from "./Exposable";
 import { FunctionPlot } from "./FunctionPlot";
@@ -82,10 +82,11 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
           )}
         </section>
       )}
-      {(annotation?.parameters ?? 0) > 0 && !network.startsWith("blocks/") && (
+      {(annotation?.parameters ?? 0) > 0 && (
         <section className="group-of-settings">
           <SettingField spec={RATE} value={node.rate ?? 1} disabled={readOnly} onChange={(value) => setRate(node.id, value as number)} />
           {node.rate === 0 && <p className="aside" data-testid="frozen"><Icon name="lock" size={13} /> Frozen: training leaves its weights as they are</p>}
+          {node.rate !== 0 && <RatesInside inner={annotation?.inner ?? []} />}
         </section>
       )}
       <section className="facts">
@@ -114,6 +115,26 @@ function BlockPanel({ node, network }: { node: NodeJson; network: string }): Rea
       </footer>
     </>
   );
+}
+
+/** Which blocks inside are frozen or learn at a rate of their own: it is set inside, and holds for every use. */
+function RatesInside({ inner }: { inner: InnerJson[] }): ReactElement | null {
+  const learning = inner.filter((part) => part.parameters);
+  const frozen = learning.filter((part) => part.rate === 0).map((part) => part.id);
+  const others = learning.filter((part) => part.rate !== undefined && part.rate !== 0).map((part) => `${part.id} ×${part.rate}`);
+  if (!frozen.length && !others.length) return null;
+  return (
+    <>
+      {frozen.length > 0 && <p className="aside" data-testid="frozen-inside"><Icon name="lock" size={13} /> Frozen inside: {listed(frozen)}</p>}
+      {others.length > 0 && <p className="aside" data-testid="rates-inside"><Icon name="info" size={13} /> Inside, with a learning rate of their own: {listed(others)}</p>}
+    </>
+  );
+}
+
+const LISTED = 6;
+
+function listed(names: string[]): string {
+  return names.length > LISTED ? `${names.slice(0, LISTED).join(", ")} and ${names.length - LISTED} more` : names.join(", ");
 }
 
 /** Where the block's inputs come from; each wire can be removed here without a mouse. */
