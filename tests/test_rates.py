@@ -185,9 +185,16 @@ def test_a_rate_inside_an_own_block_is_a_group_of_the_optimizer(tmp_path: Path) 
         if named[p].endswith(".weight")
     }
     assert factors == {
-        **{"stem": 1.0, "fc": 1.0},
-        **{"a.conv1": 0.25, "a.conv2": 2.0, "b.conv1": 0.125, "b.conv2": 1.0},
-        **{"d.0.conv1": 0.75, "d.0.conv2": 6.0, "d.1.conv1": 0.75, "d.1.conv2": 6.0},
+        "stem": 1.0,
+        "fc": 1.0,
+        "a.conv1": 0.25,
+        "a.conv2": 2.0,
+        "b.conv1": 0.125,
+        "b.conv2": 1.0,
+        "d.0.conv1": 0.75,
+        "d.0.conv2": 6.0,
+        "d.1.conv1": 0.75,
+        "d.1.conv2": 6.0,
     }
 
 
