@@ -156,6 +156,52 @@ OPTIMIZERS = [
 ]
 
 
+def test_samples_can_be_drawn_anew_for_every_epoch() -> None:
+    drawn = []
+
+    def renew(splits: Any, settings: Any, generator: Any) -> dict[str, Tensor]:
+        """More or less than the 50 there are."""
+        train = splits["train"]
+        assert len(train["y"]) == 50, "always of the samples as they were given"
+        index = torch.randint(50, (int(torch.randint(45, 56, (), generator=generator)),), generator=generator)
+        drawn.append(index)
+        return {name: values[index] for name, values in train.items()}
+
+    def looped() -> Loop:
+        loop = make()
+        loop.renew = renew
+        loop._shuffle()
+        return loop
+
+    seen: list[Tensor] = []
+    loop = looped()
+
+    def noted(split: Any, index: Tensor, settings: Any, generator: Any = None) -> Any:
+        if generator is not None:
+            seen.append(split["x"][index])
+        return make_batch(split, index, settings, generator)
+
+    loop.make_batch = noted
+    whole = list(loop.run())
+    assert len(drawn) == 3, "once an epoch"
+    assert len({len(index) for index in drawn}) > 1, "the sizes of this seed differ"
+    assert len(steps_of(whole)) == loop.total_steps == 21, "yet every epoch has as many batches as the first"
+    source = samples(50, 1)["x"]
+    for epoch, index in enumerate(drawn):
+        rows = torch.cat(seen[7 * epoch : 7 * epoch + 7])
+        assert sorted(rows.sum((1, 2, 3)).tolist()) == sorted(source[index].sum((1, 2, 3)).tolist()), (
+            "each is seen once"
+        )
+    for stop in (3, 7, 8, 12, 16):
+        first = looped()
+        running = first.run()
+        records = [next(running) for _ in range(stop)]
+        state = round_trip(first.state_dict())
+        second = looped()
+        second.load_state_dict(state)
+        assert records + list(second.run()) == whole, f"after {stop} records"
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: str(o["name"]))
 def test_resuming_anywhere_gives_the_same_curve(optimizer: dict[str, Any]) -> None:
     options = {"schedule": "cosine", "warmup": 3, "clip_norm": 1.0, "patience": 2}

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from exported import records_of
 from torch import Tensor, nn
 
 import builder
 from blocks import modules
 from builder import data, templates
 from builder.data.small_world import ENGLISH, RUSSIAN, world_questions, world_sentences, world_words
-from builder.data.words import keep_chances, word_windows
+from builder.data.words import keep_chances, thinned_windows, word_windows
 from builder.export import vectors as export_vectors
+from builder.project import Choice
 from builder.tasks import word_vectors as task
 from builder.tasks.word_vectors import HierarchicalSoftmax, NegativeSampling, Softmax, WordVectors
 from builder.training import evaluate
@@ -177,6 +180,52 @@ def test_frequent_words_are_thinned_as_in_the_paper() -> None:
     cls = data.find("small_world")
     whole, thinned = (len(data.load(cls(subsample=t))["train"]["word"]) for t in (0.0, 0.01))
     assert 0.4 * whole < thinned < 0.8 * whole
+
+
+def test_frequent_words_are_thinned_anew_for_every_epoch() -> None:
+    cls = data.find("small_world")
+    assert cls().renewal() is None
+    dataset = cls(subsample=0.01)
+    renew, splits, settings = dataset.renewal(), data.load(dataset), dataset.to_settings()
+    assert renew is not None
+
+    def drawn(seed: int) -> dict[str, Tensor]:
+        return renew(splits, settings, torch.Generator().manual_seed(seed))
+
+    assert all(torch.equal(drawn(1)[name], drawn(1)[name]) for name in ("word", "around"))
+    assert not torch.equal(drawn(1)["word"][:1000], drawn(2)["word"][:1000])
+    counts = torch.bincount(splits["text"]["token"])
+    kept = torch.bincount(drawn(3)["word"].flatten(), minlength=len(counts))
+    expected = counts * keep_chances(counts, 0.01)
+    often = expected > 400
+    assert often.sum() > 10
+    # Binomial draws: within 5 deviations. Sentences of which one word is left are few.
+    assert ((kept - expected).abs() < 5 * expected.sqrt() + 0.03 * expected)[often].all()
+    assert (kept < 0.9 * counts).any()
+    # Noise words and the tree know the text as it is.
+    made = task.prepare(splits, {"loss": {"name": "negative_sampling", "power": 1.0}, "task": {"words": len(counts)}})
+    assert made["loss"]["noise"].diff() == pytest.approx((counts / counts.sum())[1:], abs=1e-6)
+
+
+def test_a_window_reaches_over_words_that_are_left_out() -> None:
+    """Of 0 1 0 2 with 0 left out, 1 and 2 are neighbours."""
+    tokens = torch.tensor([0] * 96 + [1, 0, 2, 0], dtype=torch.int32)
+    splits = {"text": {"token": tokens, "sentence": torch.zeros(100, dtype=torch.int32)}, "train": {"word": tokens[:1]}}
+    found = thinned_windows(splits, {"subsample": 1e-9, "window": 1}, torch.Generator().manual_seed(0))
+    assert torch.equal(found["word"], splits["train"]["word"][:1])  # all thinned: the first draw serves again
+    splits["train"]["word"] = tokens[:0]
+    found = thinned_windows(splits, {"subsample": 0.01, "window": 1}, torch.Generator().manual_seed(0))
+    where = (found["word"].flatten() == 1).nonzero().flatten()
+    assert len(where) == 1, "its frequency is the threshold, so it is kept"
+    assert 2 in found["around"][where[0]].tolist()
+
+
+def test_thinned_words_train_alike_in_the_exported_script(tmp_path: Path) -> None:
+    project = templates.load("skipgram")
+    choice = Choice("small_world", {**project.data.settings, "sentences": 400, "subsample": 0.01})
+    project = project.replace(data=choice, training={**project.training, "epochs": 3, "batch_size": 256})
+    run = builder.train(project, tmp_path / "run")
+    assert records_of(builder.export(project, tmp_path / "export")) == run.history
 
 
 def test_windows_shrink_in_training_only() -> None:

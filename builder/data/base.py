@@ -20,6 +20,9 @@ Splits = dict[str, Split]
 A data set may add tables of its own under other names, for a task's `prepare` (the analogies of a corpus).
 """
 
+Renewal = Callable[[Splits, dict[str, Any], Any], Split]
+"""Plain: ``renew(splits, settings, generator)`` gives the training samples of another epoch; see `Dataset.renewal`."""
+
 Progress = Callable[[str, float], None]
 """Called with a sentence and a fraction from 0 to 1 while data is fetched or prepared."""
 
@@ -88,6 +91,14 @@ class Dataset(Declared):
 
     def size_hint(self) -> dict[str, int] | None:
         """The number of samples per split if known without reading anything."""
+        return None
+
+    def renewal(self) -> Renewal | None:
+        """The plain function that draws the samples to train on anew before every epoch; None where they stay.
+
+        It gives the fields of the split "train", of about as many samples; `splits` are those of `load_arrays`, and the
+        generator, a torch.Generator, depends on the seed of the training and the epoch alone.
+        """
         return None
 
     def missing(self) -> str | None:

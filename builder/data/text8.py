@@ -70,7 +70,7 @@ class Text8(WordCorpus):
         min=0,
         max=1,
         label="subsampling",
-        help="words more frequent than this part of the text are thinned; 0 keeps all",
+        help="words more frequent than this part of the text are thinned, anew for every epoch; 0 keeps all",
     )
 
     def word_count(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from blocks.base import setting
-from builder.data.base import Dataset, Field, Split
+from builder.data.base import Dataset, Field, Renewal, Split
 
 
 def keep_chances(counts: torch.Tensor, subsample: float) -> torch.Tensor:
@@ -30,7 +30,7 @@ def word_windows(words: torch.Tensor, sentence: torch.Tensor, window: int) -> di
     left out.
     """
     count = len(words)
-    around = torch.full((count, 2 * window), -1, dtype=torch.int32)
+    around = torch.full((count, 2 * window), -1, dtype=torch.int32, device=words.device)
     for distance in range(1, min(window, count - 1) + 1):
         same = sentence[distance:] == sentence[:-distance]
         column = 2 * (distance - 1)
@@ -45,7 +45,8 @@ def sentence_windows(
 ) -> dict[str, dict[str, torch.Tensor]]:
     """Splits of windows: whole sentences are set aside for validation, frequent words thinned in training.
 
-    Settings: `validation`, `split_seed`, `window`, `subsample`.
+    Settings: `validation`, `split_seed`, `window`, `subsample`. Where words are thinned, the table ``text``
+    holds all words to train on, as ``token`` and ``sentence`` (N,), for `thinned_windows`.
     """
     lengths = torch.tensor([len(sentence) for sentence in sentences])
     words = torch.from_numpy(np.fromiter((w for sentence in sentences for w in sentence), np.int32))
@@ -68,7 +69,24 @@ def sentence_windows(
                 f"The text has no two words side by side to {'learn from' if name == 'train' else 'validate with'}. "
                 "Use a longer text, a larger vocabulary, or less subsampling."
             )
+    if settings["subsample"] > 0:
+        splits["text"] = {"token": words[~validating], "sentence": sentence[~validating].int()}
     return splits
+
+
+def thinned_windows(
+    splits: dict[str, dict[str, torch.Tensor]], settings: dict[str, Any], generator: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """The windows to train on in another epoch: frequent words are thinned anew, as word2vec does while it reads.
+
+    Words that are left out make room: a window reaches to the next ones that are kept.
+    """
+    words, sentence = splits["text"]["token"], splits["text"]["sentence"]
+    chances = keep_chances(torch.bincount(words), settings["subsample"])
+    kept = torch.rand(len(words), generator=generator).to(words.device) < chances[words.long()]
+    found = word_windows(words[kept], sentence[kept], settings["window"])
+    # By chance a short text may lose nearly all of its words; then the first draw serves again.
+    return found if 2 * len(found["word"]) >= len(splits["train"]["word"]) else splits["train"]
 
 
 def text_sentences(text: str) -> list[list[str]]:
@@ -132,7 +150,8 @@ class WordCorpus(Dataset):
         min=0,
         max=1,
         label="subsampling",
-        help="words more frequent than this part of the text are thinned (word2vec uses 0.001); 0 keeps all",
+        help="words more frequent than this part of the text are thinned, anew for every epoch (word2vec uses 0.001); "
+        "0 keeps all",
     )
     validation: float = setting(
         0.1, min=0.01, max=0.4, label="validation part", help="part of the sentences kept for validation"
@@ -142,6 +161,9 @@ class WordCorpus(Dataset):
     def word_count(self) -> int:
         """How many different words there are."""
         raise TypeError(f"{type(self).__name__} must define word_count()")
+
+    def renewal(self) -> Renewal | None:
+        return thinned_windows if self.subsample > 0 else None
 
     def fields(self) -> dict[str, Field]:
         return {

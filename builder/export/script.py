@@ -52,11 +52,13 @@ def script(project: Project) -> Script:
     """The pieces of a project's training script. The project must check ok."""
     found, chosen = parts(project), settings(project)
     gathered = Gathered()
-    data = gathered.add(found.dataset.load_arrays, found.dataset.make_batch)
+    renewal = found.dataset.renewal()
+    data = gathered.add(found.dataset.load_arrays, found.dataset.make_batch, *((renewal,) if renewal else ()))
     optional = {"score": found.task.score, "measure": found.task.measure}
-    given = {name: function for name, function in optional.items() if function is not None}
-    plain = (found.task.prepare, found.task.train_step, found.task.evaluate, *given.values())
-    task = gathered.add(*plain)
+    given: dict[str, Any] = {name: function for name, function in optional.items() if function is not None}
+    task = gathered.add(found.task.prepare, found.task.train_step, found.task.evaluate, *given.values())
+    if renewal is not None:
+        given["renew"] = renewal
     loop = gathered.add(Loop, initialize)
     classes = generate(project).classes
     names = {

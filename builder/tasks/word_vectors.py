@@ -56,7 +56,9 @@ def prepare(splits: dict[str, dict[str, Tensor]], settings: dict[str, Any]) -> d
     ``nodes`` and ``turns`` (V, L), every word's path, with turns of 0 beyond its end.
     """
     loss, task = dict(settings["loss"]), dict(settings["task"])
-    words = splits["train"]["word"].flatten().long().cpu()
+    # Of the text as it is: thinning frequent words changes neither the noise nor the tree (as in word2vec).
+    words = splits["text"]["token"] if "text" in splits else splits["train"]["word"].flatten()
+    words = words.long().cpu()
     counts = torch.bincount(words, minlength=task["words"])
     if loss["name"] == "negative_sampling":
         noise = counts.double() ** loss["power"]

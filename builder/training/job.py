@@ -239,6 +239,7 @@ class Job:
             self.settings,
             self.task.score,
             self.task.measure,
+            self.dataset.renewal(),
         )
         self.expected_loss = None if given else self.task.initial_loss(self.dataset, self.loss)
         if self.expected_loss is not None:

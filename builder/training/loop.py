@@ -50,7 +50,8 @@ class Loop:
     `splits` holds tensors of all samples by split ("train", "validation", "test") and field.
     `settings` has "training", "optimizer" (by slot), "rates" (by slot, the modules with a factor of the learning
     rate, a module before those inside it; 0 freezes), "loss", "task", "data" and "best" (which validation number
-    decides the weights to keep). `run` yields a record after each step and each evaluation; between two records the
+    decides the weights to keep). `renew` draws the samples to train on anew before each epoch, from all splits as
+    they were given. `run` yields a record after each step and each evaluation; between two records the
     loop may be saved, and goes on bitwise the same when loaded.
     """
 
@@ -64,11 +65,13 @@ class Loop:
         settings: dict[str, Any],
         score: Callable[[dict[str, Tensor], dict[str, Any]], dict[str, float]] | None = None,
         measure: Callable[[dict[str, nn.Module], dict[str, Any]], dict[str, float]] | None = None,
+        renew: Callable[[dict[str, dict[str, Tensor]], dict[str, Any], torch.Generator], dict[str, Tensor]]
+        | None = None,
     ) -> None:
         training = settings["training"]
         self.settings, self.training = settings, training
         self.make_batch, self.train_step, self.evaluate, self.score = make_batch, train_step, evaluate, score
-        self.measure = measure
+        self.measure, self.renew = measure, renew
         self.device = choose_device(training["device"])
         layout = torch.channels_last if training["channels_last"] else torch.preserve_format
         self.networks = {slot: net.to(self.device) for slot, net in networks.items()}
@@ -136,7 +139,13 @@ class Loop:
 
     def _shuffle(self) -> None:
         self.order_state = self.order.get_state()
-        self.permutation = torch.randperm(self.samples, generator=self.order).to(self.device)
+        self.train_split = self.splits["train"]
+        if self.renew is not None and self.epoch < self.epochs:
+            # Of the seed and the epoch alone, so that a training that goes on later draws the same.
+            generator = torch.Generator().manual_seed((self.training["seed"] << 20) + self.epoch)
+            self.train_split = self.renew(self.splits, self.settings["data"], generator)
+        count = len(next(iter(self.train_split.values())))
+        self.permutation = torch.randperm(count, generator=self.order).to(self.device)
         self.position = 0
 
     # --- training --------------------------------------------------------------------------
@@ -171,15 +180,24 @@ class Loop:
         for slot, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.rates[slot] * factor * group["factor"]
-        start = self.position * self.batch_size
-        index = self.permutation[start : start + self.batch_size]
-        batch = self._part(self._batch("train", index, self.augmentation), len(index))
+        index = self._next()
+        batch = self._part(self._batch(self.train_split, index, self.augmentation), len(index))
         with self._autocast():
             losses, metrics = self.train_step(self.trained, batch, self.settings, self._optimize)
         losses, metrics = self._together(losses), self._together(metrics)
         self.step += 1
         self.position += 1
         return {"step": self.step, "epoch": self.epoch + 1, "losses": losses, "metrics": metrics}
+
+    def _next(self) -> Tensor:
+        """The numbers of the next batch's samples."""
+        count = len(self.permutation)
+        if count == self.samples:
+            start = self.position * self.batch_size
+            return self.permutation[start : start + self.batch_size]
+        # Samples drawn anew may be some more or less; an epoch has as many batches as the first all the same.
+        start, end = (place * count // self.batches for place in (self.position, self.position + 1))
+        return self.permutation[start:end]
 
     def _optimize(self, loss: Tensor, slot: str) -> None:
         """One step of the slot's optimizer down this loss; none when the loss is not finite or another learns alone."""
@@ -209,8 +227,10 @@ class Loop:
         torch.distributed.all_reduce(sums)
         return dict(zip(values, (sums / self.world).tolist()))
 
-    def _batch(self, split: str, index: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        batch = self.make_batch(self.splits[split], index, self.settings["data"], generator)
+    def _batch(
+        self, split: dict[str, Tensor], index: Tensor, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        batch = self.make_batch(split, index, self.settings["data"], generator)
         batch = {name: value.to(self.device) for name, value in batch.items()}
         if self.training["channels_last"]:
             for name, value in batch.items():
@@ -241,7 +261,9 @@ class Loop:
         size = self.training["evaluation_batch"] or self.batch_size
         with torch.no_grad(), self._autocast():
             for index in torch.split(torch.arange(samples, device=self.device), size):
-                losses, metrics, count = self.evaluate(self.networks, self._batch(split, index), self.settings)
+                losses, metrics, count = self.evaluate(
+                    self.networks, self._batch(self.splits[split], index), self.settings
+                )
                 total += count
                 for kind, values in (("losses", losses), ("metrics", metrics)):
                     for name, value in values.items():
@@ -318,6 +340,7 @@ class Loop:
             self.optimizers[slot].load_state_dict(inner)
         self.rates = dict(state["rates"])
         self.order.set_state(state["order"])
+        self.epoch = state["progress"]["epoch"]
         self._shuffle()
         self.augmentation.set_state(state["augmentation"])
         for name, value in state["progress"].items():
