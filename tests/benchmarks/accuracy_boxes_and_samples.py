@@ -1,8 +1,6 @@
 """What detection and generation reach on real data: mean average precision, and what a classifier sees in samples.
 
-    python tests/benchmarks/accuracy_boxes_and_samples.py [shapes] [blood_cells] [dcgan]
-
-Each row states its seed, its split, its time and its goal. One thread; LAYERLOOM_DATA names the data.
+    python tests/benchmarks/accuracy.py --only shapes blood_cells dcgan
 
 - shapes: the starter project yolo_tiny on drawn shapes, test split; mAP@0.5 of at least 0.90.
 - blood_cells: a larger one with 13×13 cells on BCCD, its authors' split; mAP@0.5 of at least 0.45.
@@ -12,55 +10,27 @@ Each row states its seed, its split, its time and its goal. One thread; LAYERLOO
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import torch
-from networks import Row, graph
+from figures import SEED, Row, Rows, epochs_of, trained
+from networks import Row as Layer
+from networks import graph
 
-import builder
 from builder import templates
 from builder.graph import Graph
 from builder.project import Choice, Project
-from builder.training.headless import TrainedRun
-
-SEED = 0
 
 
-def trained(project: Project) -> tuple[TrainedRun, float]:
-    """The run and its seconds; a line for every epoch goes to stderr."""
-
-    def told(record: dict[str, Any]) -> None:
-        if "split" in record:
-            numbers = ", ".join(f"{k} {v:.3f}" for k, v in {**record["losses"], **record["metrics"]}.items())
-            print(
-                f"  {time.monotonic() - began:5.0f} s  epoch {record['epoch']}  {numbers}", file=sys.stderr, flush=True
-            )
-
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        run = builder.train(project, Path(folder) / "run", told)
-    return run, time.monotonic() - began
-
-
-def shapes() -> str:
+def shapes() -> Row:
     """The starter project as it is."""
     project = templates.load("yolo_tiny")
-    run, seconds = trained(project)
+    run, time = trained(project)
     found = run.metrics["map50"]
-    return _row("YOLO on drawn shapes, test split", f"mAP@0.5 {found:.3f} (at least 0.90)", found >= 0.9, seconds)
+    return Row(
+        "YOLO on drawn shapes, test split", f"mAP@0.5 {found:.3f}", "at least 0.90", found >= 0.9, time, epochs_of(run)
+    )
 
 
-def blood_cells(epochs: int = 16) -> str:
+def blood_cells(epochs: int = 16) -> Row:
     """Seven convolutions, 208×208 pixels, 13×13 cells."""
     project = Project(
         name="blood cells",
@@ -71,14 +41,16 @@ def blood_cells(epochs: int = 16) -> str:
         optimizer={"network": Choice("Adam", {"lr": 0.001})},
         training={"epochs": epochs, "batch_size": 8, "seed": SEED, "schedule": "cosine", "warmup": 50},
     )
-    run, seconds = trained(project)
+    run, time = trained(project)
     found = run.metrics["map50"]
-    return _row("YOLO on blood cells, test split", f"mAP@0.5 {found:.3f} (at least 0.45)", found >= 0.45, seconds)
+    return Row(
+        "YOLO on blood cells, test split", f"mAP@0.5 {found:.3f}", "at least 0.45", found >= 0.45, time, epochs_of(run)
+    )
 
 
 def cell_finder() -> Graph:
     """A small backbone whose picture is halved four times."""
-    rows: list[Row] = [("image", "Image", {"channels": 3, "height": 208, "width": 208})]
+    rows: list[Layer] = [("image", "Image", {"channels": 3, "height": 208, "width": 208})]
     for i, channels in enumerate((16, 32, 64, 128, 128, 128), 1):
         rows += [
             (f"conv{i}", "Conv2d", {"out_channels": channels, "kernel_size": 3, "padding": 1, "bias": False}),
@@ -89,7 +61,7 @@ def cell_finder() -> Graph:
     return graph(*rows, ("answers", "Conv2d", {"out_channels": 8, "kernel_size": 1}), ("output", "Output", {}))
 
 
-def dcgan(epochs: int = 5) -> str:
+def dcgan(epochs: int = 5) -> Row:
     """Half the widths of the paper, three transposed convolutions from 4×4 to 32×32."""
     adam = Choice("Adam", {"lr": 0.0002, "betas": [0.5, 0.999]})
     project = Project(
@@ -101,7 +73,7 @@ def dcgan(epochs: int = 5) -> str:
         optimizer={"generator": adam, "discriminator": adam},
         training={"epochs": epochs, "batch_size": 64, "seed": SEED, "initialization": "dcgan"},
     )
-    run, seconds = trained(project)
+    run, time = trained(project)
     judge, right = classifier()
     torch.manual_seed(SEED)
     generator = run.networks["generator"].eval()
@@ -111,12 +83,19 @@ def dcgan(epochs: int = 5) -> str:
     shares = torch.bincount(seen, minlength=10) / 1000
     found = f"classes {int((shares > 0).sum())}, rarest {100 * shares.min():.1f} %, confidence {sure.mean():.3f}"
     good = right >= 0.99 and bool((shares >= 0.01).all()) and sure.mean().item() >= 0.8
-    return _row(f"DCGAN on MNIST, judged by a LeNet of {100 * right:.1f} %", found, good, seconds)
+    return Row(
+        f"DCGAN on MNIST, judged by a LeNet of {100 * right:.1f} %",
+        found,
+        "judge at least 99 %, all 10 classes, none under 1 %, confidence at least 0.8",
+        good,
+        time,
+        epochs_of(run),
+    )
 
 
 def small_generator(width: int = 32) -> Graph:
     """Noise to 1×32×32 from −1 to 1."""
-    rows: list[Row] = [("noise", "Vector", {"features": 100}), ("reshape", "Reshape", {"shape": (100, 1, 1)})]
+    rows: list[Layer] = [("noise", "Vector", {"features": 100}), ("reshape", "Reshape", {"shape": (100, 1, 1)})]
     for i, factor in enumerate((4, 2, 1), 1):
         grow = {"stride": 1} if i == 1 else {"stride": 2, "padding": 1}
         settings = {"out_channels": factor * width, "kernel_size": 4, **grow, "bias": False}
@@ -127,7 +106,7 @@ def small_generator(width: int = 32) -> Graph:
 
 def small_discriminator(width: int = 32) -> Graph:
     """1×32×32 to one score."""
-    rows: list[Row] = [("image", "Image", {"channels": 1, "height": 32, "width": 32})]
+    rows: list[Layer] = [("image", "Image", {"channels": 1, "height": 32, "width": 32})]
     for i, factor in enumerate((1, 2, 4), 1):
         settings = {"out_channels": factor * width, "kernel_size": 4, "stride": 2, "padding": 1, "bias": False}
         rows += [(f"conv{i}", "Conv2d", settings)]
@@ -164,13 +143,4 @@ def classifier() -> tuple[torch.nn.Module, float]:
     return run.networks["network"].eval(), run.metrics["accuracy"]
 
 
-def _row(name: str, found: str, good: bool, seconds: float) -> str:
-    return f"{'reached' if good else 'MISSED '}  {name}: {found}; seed {SEED}, {seconds / 60:.1f} min"
-
-
-ROWS: dict[str, Callable[[], str]] = {"shapes": shapes, "blood_cells": blood_cells, "dcgan": dcgan}
-
-
-if __name__ == "__main__":
-    for name in sys.argv[1:] or ROWS:
-        print(ROWS[name](), flush=True)
+ROWS: Rows = {"shapes": shapes, "blood_cells": blood_cells, "dcgan": dcgan}

@@ -1,8 +1,6 @@
 """What sequences and word vectors reach: analogies, names, sunspots, characters of Shakespeare.
 
-    python tests/benchmarks/accuracy_sequences.py [analogies] [names] [sunspots] [shakespeare]
-
-Each row states its seed, its split, its time and its goal. One thread; LAYERLOOM_DATA names the data.
+    python tests/benchmarks/accuracy.py --only analogies_en analogies_ru names sunspots shakespeare
 
 - analogies: the starter projects on both small worlds, five seeds each; king − man + woman is queen and
   Москва − Россия + США is Вашингтон in every one, and at least 90 % of all analogies are right.
@@ -14,77 +12,59 @@ Each row states its seed, its split, its time and its goal. One thread; LAYERLOO
 
 from __future__ import annotations
 
-import os
-import sys
+import functools
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 from by_hand import block, chain
+from figures import SEED, Row, Rows, Time, epochs_of, trained
 
-import builder
 from builder import data, templates
 from builder.project import Choice, Project
 from builder.training import evaluate
 
-SEED = 0
 ANALOGIES = {
     "skipgram": (["king", "woman"], ["man"], "queen"),
     "skipgram_hierarchical": (["Москва", "США"], ["Россия"], "Вашингтон"),
 }
 
 
-def trained(project: Project, folder: Path) -> tuple[Any, float]:
-    """The run and its seconds; a line for every epoch goes to stderr."""
-
-    def told(record: dict[str, Any]) -> None:
-        if "split" in record:
-            numbers = ", ".join(f"{k} {v:.3f}" for k, v in {**record["losses"], **record["metrics"]}.items())
-            seconds = time.monotonic() - began
-            print(f"  {seconds:5.0f} s  epoch {record['epoch']}  {numbers}", file=sys.stderr, flush=True)
-
-    began = time.monotonic()
-    return builder.train(project, folder, told), time.monotonic() - began
-
-
-def analogies(folder: Path) -> list[str]:
-    """Both small worlds from five seeds each."""
-    rows = []
-    for name, (plus, minus, wanted) in ANALOGIES.items():
-        project = templates.load(name)
-        names = data.find(project.data.name).from_settings(project.data.settings).token_names()
-        shares, right, seconds = [], 0, 0.0
-        for seed in range(5):
-            run, took = trained(project.replace(training={**project.training, "seed": seed}), folder / f"{name}{seed}")
+def analogies(name: str) -> Row:
+    """One small world from five seeds."""
+    plus, minus, wanted = ANALOGIES[name]
+    project = templates.load(name)
+    names = data.find(project.data.name).from_settings(project.data.settings).token_names()
+    shares, right, time, epochs = [], 0, Time(), 0
+    for seed in range(5):
+        with tempfile.TemporaryDirectory() as folder:
+            run, took = trained(project.replace(training={**project.training, "seed": seed}), Path(folder) / "run")
             found = evaluate.ask(run.folder, {"plus": plus, "minus": minus})
-            right += names[int(found["word"][0])] == wanted
-            shares.append(run.metrics["analogies"])
-            seconds += took
-        told = (
-            f"{wanted} in {right} of 5 seeds, analogies {min(shares):.1%} to {max(shares):.1%} (5 of 5, at least 90 %)"
-        )
-        rows.append(_row(f"{name}, seeds 0 to 4", told, right == 5 and min(shares) >= 0.9, seconds))
-    return rows
+        right += names[int(found["word"][0])] == wanted
+        shares.append(run.metrics["analogies"])
+        time, epochs = time + took, epochs_of(run)
+    return Row(
+        f"{name} on a small world",
+        f"{wanted} in {right} of 5 seeds, analogies {min(shares):.1%} to {max(shares):.1%}",
+        "5 of 5, at least 90 %",
+        right == 5 and min(shares) >= 0.9,
+        time,
+        epochs,
+        seed="0 to 4",
+    )
 
 
-def names(folder: Path) -> list[str]:
+def names() -> Row:
     """The starter project with one fifth of the names for validation."""
     project = templates.load("rnn_names")
     settings = {**project.data.settings, "validation": 0.2, "test": 0.0}
     training = {**project.training, "seed": SEED}
-    run, seconds = trained(project.replace(data=Choice("names", settings), training=training), folder / "names")
+    run, time = trained(project.replace(data=Choice("names", settings), training=training))
     found = run.metrics["accuracy"]
-    return [_row("RNN on names, 80/20", f"{found:.1%} right (at least 78 %)", found >= 0.78, seconds)]
+    return Row("RNN on names, 80/20", f"{found:.1%} right", "at least 78 %", found >= 0.78, time, epochs_of(run))
 
 
-def sunspots(folder: Path) -> list[str]:
+def sunspots() -> Row:
     """An LSTM of 32 beside the naive forecast and a linear autoregression."""
     graph = chain(
         ("past", block("Sequence", length=24, features=1)),
@@ -92,7 +72,7 @@ def sunspots(folder: Path) -> list[str]:
         ("fc", block("Linear", out_features=1)),
         ("output", block("Output")),
     )
-    run, seconds = trained(
+    run, time = trained(
         Project(
             name="Sunspots",
             networks={"network": graph},
@@ -108,16 +88,19 @@ def sunspots(folder: Path) -> list[str]:
                 "seed": SEED,
                 "threads": 1,
             },
-        ),
-        folder / "sunspots",
+        )
     )
     linear = _autoregression()
     error, share = run.metrics["mae"], run.metrics["of_naive"]
-    told = (
-        f"MAE {error:.2f}: {share:.3f} of the naive {run.metrics['naive_mae']:.2f} (at most 0.94), "
-        f"{error / linear - 1:+.1%} against AR(24)'s {linear:.2f} (at most +2 %)"
+    return Row(
+        "LSTM on sunspots, last 20 %",
+        f"MAE {error:.2f}: {share:.3f} of the naive {run.metrics['naive_mae']:.2f}, "
+        f"{error / linear - 1:+.1%} against AR(24)'s {linear:.2f}",
+        "at most 0.94, at most +2 %",
+        share <= 0.94 and error <= 1.02 * linear,
+        time,
+        epochs_of(run),
     )
-    return [_row("LSTM on sunspots, last 20 %", told, share <= 0.94 and error <= 1.02 * linear, seconds)]
 
 
 def _autoregression() -> float:
@@ -136,7 +119,7 @@ def _autoregression() -> float:
     return float((found - test["next"]).abs().mean() * splits["scale"]["std"])
 
 
-def shakespeare(folder: Path) -> list[str]:
+def shakespeare() -> Row:
     """An LSTM of 256 for four epochs."""
     letters = len(data.find("shakespeare")().token_names())
     graph = chain(
@@ -147,7 +130,7 @@ def shakespeare(folder: Path) -> list[str]:
         ("output", block("Output")),
     )
     training = {"epochs": 4, "batch_size": 32, "schedule": "cosine", "warmup": 50, "clip_norm": 1.0, "seed": SEED}
-    run, seconds = trained(
+    run, time = trained(
         Project(
             name="Shakespeare",
             networks={"network": graph},
@@ -155,36 +138,23 @@ def shakespeare(folder: Path) -> list[str]:
             task=Choice("language_modelling", {}),
             optimizer={"network": Choice("Adam", {"lr": 0.004})},
             training={**training, "evaluation_batch": 256, "threads": 1},
-        ),
-        folder / "shakespeare",
+        )
     )
     nats = [record["losses"]["loss"] for record in run.history if "split" in record][-1]
-    return [_row("LSTM on Shakespeare, last 10 %", f"{nats:.3f} nats (at most 1.75)", nats <= 1.75, seconds)]
+    return Row(
+        "LSTM on Shakespeare, last 10 %",
+        f"{nats:.3f} nats a character",
+        "at most 1.75",
+        nats <= 1.75,
+        time,
+        epochs_of(run),
+    )
 
 
-def _row(what: str, told: str, reached: bool, seconds: float) -> str:
-    return f"{'ok  ' if reached else 'MISS'}  {what}: {told}; {seconds / 60:.1f} min"
-
-
-ROWS: dict[str, Callable[[Path], list[str]]] = {
-    "analogies": analogies,
+ROWS: Rows = {
+    "analogies_en": functools.partial(analogies, "skipgram"),
+    "analogies_ru": functools.partial(analogies, "skipgram_hierarchical"),
     "names": names,
     "sunspots": sunspots,
     "shakespeare": shakespeare,
 }
-
-
-def main() -> None:
-    """Print the rows that are asked for, or all."""
-    chosen = sys.argv[1:] or list(ROWS)
-    missed = False
-    for name in chosen:
-        with tempfile.TemporaryDirectory() as folder:
-            for row in ROWS[name](Path(folder)):
-                print(row, flush=True)
-                missed |= row.startswith("MISS")
-    sys.exit(missed)
-
-
-if __name__ == "__main__":
-    main()
