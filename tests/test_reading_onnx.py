@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+import blocks
 import builder
 from builder import templates
 from builder.compile import generate, instantiate, write
-from builder.graph import UnknownBlock
-from builder.project import dumps, loads
+from builder.export import programs
+from builder.graph import Edge, Graph, Node, UnknownBlock
+from builder.project import Project, dumps, loads
 from builder.reading import Read, ReadError, read
 from builder.reading import onnx_file as onnx_file_module
+from builder.structure import is_input
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -67,34 +70,107 @@ def agrees(content: bytes, x: np.ndarray) -> Read:
 # --- there and back ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["lenet5", "mlp", "resnet_digits", "resnet18", "googlenet"])
+LARGE = ("vgg11", "vgg16", "yolo_v1", "unet", "inception_v1", "resnet34", "resnet50")
+"""Networks of hundreds of megabytes, and those of which a smaller one of the same blocks is tested."""
+SMALL = ("lenet5", "mlp", "resnet_digits", "lstm_digits", "rnn_names", "resnet20_cifar")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in SMALL else pytest.mark.slow)
+        for name in templates.names()
+        if name not in LARGE
+    ],
+)
 def test_a_network_goes_there_and_back(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     project = templates.load(name)
     torch.manual_seed(0)
-    network = builder.compile(project)["network"]
-    shape = project.networks["network"].nodes[0].block.source_shape()
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-                module.momentum = None  # statistics of these samples, so that numbers stay of usual size
-        network.train()(torch.randn(4, *shape))
-    network.eval()
-    builder.export(project, tmp_path, weights={"network": network.state_dict()}, onnx=True)
-    found = read("network.onnx", (tmp_path / "network.onnx").read_bytes())
-    assert found.notes == ()
-    again = built(found)
-    assert sum(p.numel() for p in again.parameters()) == sum(p.numel() for p in network.parameters())
-    for count in (1, 3):
-        x = torch.randn(count, *shape)
+    networks = builder.compile(project)
+    for slot, network in networks.items():
         with torch.no_grad():
-            wanted, got = network(x), again(x)
-        assert wanted.abs().max() > 1e-3
-        assert (wanted - got).abs().max() < 1e-5 * max(1.0, float(wanted.abs().max()))
-    assert builder.check(found.project).ok
-    assert loads(dumps(found.project)) == found.project
-    ids = found.project.networks["network"].ids()
-    assert ids[:2] == (project.networks["network"].nodes[0].id, project.networks["network"].nodes[1].id)
+            for module in network.modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.momentum = None  # statistics of these samples, so that numbers stay of usual size
+            network.train()(*samples(project.networks[slot], 4))
+        network.eval()
+    builder.export(project, tmp_path, weights={k: n.state_dict() for k, n in networks.items()}, onnx=True)
+    for slot, network in networks.items():
+        found = read(f"{slot}.onnx", (tmp_path / f"{slot}.onnx").read_bytes())
+        assert found.notes == ()
+        again = built(found)
+        assert sum(p.numel() for p in again.parameters()) == sum(p.numel() for p in network.parameters())
+        for count in (1, 3):
+            x = samples(project.networks[slot], count)
+            with torch.no_grad():
+                wanted, got = outputs(network(*x)), outputs(again(*x))
+            assert len(wanted) == len(got)
+            for one, other in zip(wanted, got, strict=True):
+                assert one.abs().max() > 1e-3
+                assert (one - other).abs().max() < 1e-5 * max(1.0, float(one.abs().max()))
+        assert loads(dumps(found.project)) == found.project
+        ids = found.project.networks["network"].ids()
+        assert ids[:2] == tuple(n.id for n in project.networks[slot].nodes)[:2]
+        if set(networks) == {"network"}:
+            assert builder.check(found.project).ok
+
+
+def samples(graph: Graph, count: int) -> list[torch.Tensor]:
+    """Random samples for every input of a network."""
+    found = []
+    for block in (n.block for n in graph.nodes if is_input(n)):
+        shape = (count, *block.source_shape())
+        tokens = block.holds == "tokens"
+        found.append(torch.randint(block.vocabulary, shape) if tokens else torch.randn(shape))
+    return found
+
+
+def outputs(given: Any) -> tuple[torch.Tensor, ...]:
+    return given if isinstance(given, tuple) else (given,)
+
+
+RECURRENT: dict[str, dict[str, Any]] = {
+    "LSTM": {"bidirectional": True, "output": "sequence"},
+    "GRU": {"bidirectional": True, "output": "last"},
+    "RNN": {"nonlinearity": "relu", "num_layers": 2},
+}
+
+
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_recurrent_layers_go_there_and_back(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    known = blocks.catalogue()
+    graph = Graph(
+        (
+            Node("x", known["Sequence"](length=6, features=3)),
+            Node("layer", known[kind](hidden_size=5, **RECURRENT[kind])),
+            Node("y", known["Output"]()),
+        ),
+        (Edge("x", "out", "layer", "in"), Edge("layer", "out", "y", "in")),
+    )
+    generated = generate(Project(name="one", networks={"network": graph}))
+    network = instantiate(write(generated), generated.classes)["network"].eval()
+    programs.write_onnx(network, graph, tmp_path / "one.onnx")
+    content = (tmp_path / "one.onnx").read_bytes()
+    found = agrees(content, torch.randn(4, 6, 3).numpy())
+    kinds = [type(n.block).__name__ for n in found.project.networks["network"].nodes]
+    layers = RECURRENT[kind].get("num_layers", 1)
+    assert kinds == ["Sequence", *[kind] * layers, "Output"]
+    x = torch.randn(2, 6, 3)
+    with torch.no_grad():
+        assert (built(found)(x) - network(x)).abs().max() < 1e-5
+
+
+def test_a_state_that_is_not_zero_keeps_the_operator() -> None:
+    nodes = [
+        node("Transpose", "x", out="t", perm=[1, 0, 2]),
+        helper.make_node("RNN", ["t", "w", "r", "", "", "h"], ["", "y"], hidden_size=2),
+    ]
+    constants = {"w": numbers(1, 2, 3), "r": numbers(1, 2, 2), "h": np.ones((1, 1, 2), np.float32)}
+    found = read("file.onnx", model(nodes, constants, [1, 5, 3]))
+    told = {n.id: n.note for n in found.project.networks["network"].nodes if n.note}
+    assert "ONNX operator RNN: its first state is not zero" in told.values()
 
 
 # --- single operators ----------------------------------------------------------------------------
@@ -185,6 +261,24 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], tuple[int, ...]]] = {
     "padded": ([node("Pad", "x", "p", mode="reflect")], {"p": np.array([0, 0, 1, 2, 0, 0, 0, 1])}, (2, 3, 4, 4)),
     "channels as pixels": ([node("DepthToSpace", "x", blocksize=2, mode="CRD")], {}, (2, 8, 3, 3)),
     "local response": ([node("LRN", "x", size=5, alpha=2e-4, beta=0.6, bias=2.0)], {}, (2, 8, 3, 3)),
+    "largest of every channel": (
+        [node("ReduceMax", "x", "axes", out="h"), node("Flatten", "h")],
+        {"axes": np.array([2, 3])},
+        (2, 3, 4, 5),
+    ),
+    "every second pixel, and channels of zeros": (
+        [node("Slice", "x", "o", "n", "h", "t", out="s"), node("Pad", "s", "p")],
+        {"o": np.array([0, 0]), "n": np.array([99, 99]), "h": np.array([2, 3]), "t": np.array([2, 2]),
+         "p": np.array([0, 2, 0, 0, 0, 2, 0, 0])},
+        (2, 4, 6, 6),
+    ),
+    "time first and back": (
+        [node("Transpose", "x", out="a", perm=[1, 0, 2]), node("Tanh", "x", out="b"),
+         node("Transpose", "a", out="c", perm=[1, 2, 0]), node("Transpose", "c", out="d", perm=[0, 2, 1]),
+         node("Add", "d", "b")],
+        {},
+        (2, 3, 5),
+    ),
     "layer normalization": (
         [node("LayerNormalization", "x", "a", "b", axis=-1)],
         {"a": numbers(6), "b": numbers(6)},

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from blocks.base import Block
+from builder.export import onnx_layers
 from builder.graph import Graph
 from builder.structure import is_input, is_output
 
@@ -36,17 +37,20 @@ def write_onnx(network: nn.Module, graph: Graph, path: Path) -> None:
     names = [n.id for n in graph.nodes if is_input(n)], [n.id for n in graph.nodes if is_output(n)]
     with _quiet():
         program = torch.onnx.export(
-            network,
+            _exportable(network),
             samples,
             dynamo=True,
             verbose=False,
             optimize=False,  # which would merge batch normalization into convolutions: other weights than were trained
-            dynamic_shapes=_any_number(samples),
+            dynamic_shapes=_dynamic(network, samples),
             input_names=names[0],
             output_names=names[1],
+            custom_translation_table=onnx_layers.translations(),
         )
         assert program is not None
         _fold(program.model)
+        if _clashes(network):
+            _plainly_named(program.model)
         program.save(path, external_data=False)
 
 
@@ -71,7 +75,44 @@ def _samples(graph: Graph) -> tuple[Tensor, ...]:
 def _program(network: nn.Module, samples: tuple[Tensor, ...]) -> torch.export.ExportedProgram:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a recurrent layer's flat weights, which torch makes by itself
-        return torch.export.export(network, samples, dynamic_shapes=_any_number(samples))
+        return torch.export.export(_exportable(network), samples, dynamic_shapes=_dynamic(network, samples))
+
+
+class _Whole(nn.Module):
+    """A network inside another module: its layers may be called as a program has it for itself, such as `code`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        found: Tensor | tuple[Tensor, ...] = self.network(*inputs)
+        return found
+
+
+def _clashes(network: nn.Module) -> bool:
+    """Whether a layer has a name that torch's exported programs need, which they would take for something else."""
+    return any(hasattr(torch.fx.GraphModule, name) for name, _ in network.named_children())
+
+
+def _exportable(network: nn.Module) -> nn.Module:
+    return _Whole(network).eval() if _clashes(network) else network
+
+
+def _plainly_named(model: Any) -> None:
+    """Call weights and layers as in the network itself, also where that was within another module."""
+    scopes = "pkg.torch.onnx.name_scopes"
+    for value in list(model.graph.initializers.values()):
+        value.name = value.name.removeprefix("network.")
+    for node in model.graph:
+        if "'network'" in node.metadata_props.get(scopes, ""):
+            told = node.metadata_props[scopes].replace("'network', ", "").replace("'network.", "'")
+            node.metadata_props[scopes] = told
+
+
+def _dynamic(network: nn.Module, samples: tuple[Tensor, ...]) -> Any:
+    free = _any_number(samples)
+    return (free,) if _clashes(network) else free
 
 
 def _any_number(samples: tuple[Tensor, ...]) -> tuple[dict[int, torch.export.Dim], ...]:

@@ -53,7 +53,7 @@ def leaf(call: Call, shapes: tuple[Shape, ...]) -> Match | None:
             return (_apart(call, made),)
 
         try:
-            block = _solve(cls, given, len(shapes), given.values(), distance, shapes)
+            block = solve(cls, given, len(shapes), given.values(), distance, shapes)
         except BlockError as error:
             refused = refused or error
         else:
@@ -115,7 +115,7 @@ def _composite(
             return (names, others + (places.get(template.result, template.result) != result))
 
         try:
-            found = _solve(cls, dict(given), len(shapes), pool, distance, shapes)
+            found = solve(cls, dict(given), len(shapes), pool, distance, shapes)
         except BlockError:
             continue
         if not any(distance(found)):
@@ -147,7 +147,7 @@ def having(cls: type[Block], shape: Shape) -> Block | None:
         entering = block.source_shape() or ()
         return (abs(len(entering) - len(shape)), sum(a != b for a, b in zip(entering, shape)))
 
-    found = _solve(cls, {}, 0, shape, distance, ())
+    found = solve(cls, {}, 0, shape, distance, ())
     return found if found.source_shape() == shape else None
 
 
@@ -271,7 +271,7 @@ def _few(setting: Setting) -> tuple[Any, ...]:
     return setting.choices or ((False, True) if setting.kind == "bool" else ())
 
 
-def _solve(
+def solve(
     cls: type[Block],
     given: dict[str, Any],
     inputs: int,

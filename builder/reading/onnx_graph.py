@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from blocks.base import Block, BlockError, Shape
+from blocks.base import Block, BlockError, Call, Shape
 from builder import names
 from builder.graph import Edge, Graph, Node, UnknownBlock
 from builder.graph_file import ONNX
 from builder.project import MAX_NAME, Project
-from builder.reading import matching, onnx_layers
+from builder.reading import arrangement, matching, onnx_layers, onnx_recurrent
+from builder.reading.arrangement import Arrangement, Places
+from builder.reading.ends import answer, entering, with_vocabulary
 from builder.reading.errors import ReadError
 from builder.reading.fitting import fitted
 from builder.reading.layout import placed
+from builder.reading.onnx_constants import Constants
+from builder.reading.onnx_context import Context, Layer, UnlikeError
 from builder.reading.onnx_file import Array, OnnxGraph, Operator, Value, parse
-from builder.reading.python import Read, answer, entering
+from builder.reading.onnx_patterns import joined
+from builder.reading.python import Read
 from builder.shapes import infer
 from builder.source import generate
 
 OPEN_SIDE = 224
 """The length of a side that the file leaves open."""
-MAX_FOLDED = 4096
-"""Constants worked out while reading hold lengths and positions; more numbers than this are weights."""
-BATCH = -1
-"""The number of samples inside constants that are worked out."""
 
 
 def read_onnx(content: bytes, name: str = "") -> Read:
@@ -52,7 +54,7 @@ def read_onnx(content: bytes, name: str = "") -> Read:
 class _Reader:
     def __init__(self, file: OnnxGraph) -> None:
         self.file = file
-        self.constants: dict[str, Array] = dict(file.constants)
+        self.constants = Constants(file.constants)
         self.shapes: dict[str, Shape] = {}
         self.source: dict[str, tuple[str, str]] = {}
         """The node and port at which each value comes out."""
@@ -61,7 +63,18 @@ class _Reader:
         self.weights: dict[str, dict[str, Array]] = {}
         self.opaque: Counter[str] = Counter()
         self.notes: list[str] = []
-        self.uses = Counter(i for o in file.operators for i in o.inputs) + Counter(v.name for v in file.outputs)
+        self.operators = joined(file)
+        self.uses = Counter(i for o in self.operators for i in o.inputs) + Counter(v.name for v in file.outputs)
+        self.readers: dict[str, list[Operator]] = defaultdict(list)
+        for operator in self.operators:
+            for name in operator.inputs if operator.kind != "Shape" else ():
+                self.readers[name].append(operator)
+        self.arranged: dict[str, Arrangement] = {}
+        """Values that hold the numbers of another one in other places, which no block gives yet."""
+        self.movers: dict[str, Operator] = {}
+        """The operator that gives each of these."""
+        self.sequences: dict[str, tuple[Call, Shape, Places, tuple[str, ...]]] = {}
+        """For a block that reads step by step its call, what it receives, where its last step stands, and its values."""
 
     def read(self) -> Graph:
         taken = {self._identifier(v.name) for v in self.file.outputs}
@@ -70,16 +83,26 @@ class _Reader:
             block = entering(self._shape(value), value.tokens)
             self._put(id, block, value.name)
             self.shapes[value.name] = block.source_shape() or ()
-        for operator in self.file.operators:
+        for operator in self.operators:
             self._operator(operator, taken)
         for value in self.file.outputs:
+            self._settle(value.name, taken)
             if value.name not in self.source:
                 raise ReadError(f"The output {value.name[:60]!r} comes from nowhere; the file is damaged.")
             block = answer()
             id = names.free([self._identifier(value.name)], self.nodes)
             self.nodes[id] = Node(id, block)
             self._wire(value.name, id, block.ports()[0].name)
+        for value in self.file.inputs:
+            self._vocabulary(self.source[value.name][0])
         return placed(Graph(tuple(self.nodes.values()), tuple(self.edges)))
+
+    def _vocabulary(self, id: str) -> None:
+        """Let an input of tokens have as many different ones as the layers after it take."""
+        block = self.nodes[id].block
+        readers = [self.nodes[edge.target].block for edge in self.edges if edge.source == id]
+        if not isinstance(block, UnknownBlock):
+            self.nodes[id] = Node(id, with_vocabulary(block, [r for r in readers if isinstance(r, Block)]))
 
     def _shape(self, value: Value) -> Shape:
         lengths = value.shape[1:]
@@ -96,11 +119,9 @@ class _Reader:
 
     def _operator(self, operator: Operator, taken: set[str]) -> None:
         for name in operator.inputs:
-            if name and name not in self.source and name not in self.constants:
+            if name and not (name in self.source or name in self.constants or name in self.arranged):
                 raise ReadError(f"{operator.kind[:60]} reads {name[:60]!r}, which nothing gives; the file is damaged.")
-        folded = _folded(operator, self.constants, self.shapes)
-        if folded is not None:
-            self.constants[operator.outputs[0]] = folded
+        if self.constants.work_out(operator, self._lengths(operator)):
             return
         if operator.kind in ("Identity", "Cast") and operator.inputs and operator.inputs[0] in self.source:
             self.source[operator.outputs[0]] = self.source[operator.inputs[0]]
@@ -108,22 +129,199 @@ class _Reader:
             return
         if self._is_bias(operator):
             return
-        try:
-            layer = onnx_layers.layer(onnx_layers.Context(operator, self.shapes, self.constants))
-            received = tuple(self.shapes[name] for name in layer.data)
-            found = matching.leaf(layer.call, received)
-            if found is None or found.differs:
-                raise onnx_layers.UnlikeError(f"no block writes {layer.call!r}")
-            inferred = infer(found.block, received)
-        except (onnx_layers.UnlikeError, BlockError) as error:
-            self._unknown(operator, str(error), taken)
+        if onnx_recurrent.is_recurrent(operator):
+            self._recurrent(operator, taken)
             return
+        if operator.kind == "Split" and self._split(operator):
+            return
+        if any(name in self.arranged for name in operator.inputs) and self._moves(operator):
+            return
+        for name in operator.inputs:
+            self._settle(name, taken)
+        try:
+            self._place(operator, onnx_layers.layer(self._context(operator)), operator.outputs[0], taken)
+        except (UnlikeError, BlockError) as error:
+            if not self._moves(operator):
+                self._unknown(operator, str(error), taken)
+
+    def _context(self, operator: Operator) -> Context:
+        return Context(operator, self.shapes, self.constants)
+
+    def _place(self, operator: Operator, layer: Layer, value: str, taken: set[str]) -> str:
+        """Add the block that writes a layer, which gives `value`. Raises UnlikeError or BlockError."""
+        received = tuple(self.shapes[name] for name in layer.data)
+        found = matching.leaf(layer.call, received)
+        if found is None or found.differs:
+            raise UnlikeError(f"no block writes {layer.call!r}")
+        inferred = infer(found.block, received)
+        inner = {name.rpartition(".")[0] for name in layer.weights}
+        if len(inner) == 1 and operator.path[-1:] == tuple(inner):  # the layer within the block's module
+            operator = dataclasses.replace(operator, path=operator.path[:-1])
         id = self._name(operator, found.block.stem or type(found.block).__name__.lower(), taken)
-        self._put(id, found.block, operator.outputs[0])
-        self.shapes[operator.outputs[0]] = inferred.shape
+        self._put(id, found.block, value)
+        self.shapes[value] = inferred.shape
         self.weights[id] = layer.weights
         for port, name in zip(found.block.ports(), layer.data, strict=True):
             self._wire(name, id, port.name)
+        return id
+
+    def _lengths(self, operator: Operator) -> Array | None:
+        """The lengths of what an operator reads first, the batch's as BATCH."""
+        name = operator.inputs[0] if operator.inputs else ""
+        if name in self.arranged:
+            return self.arranged[name].lengths()
+        return np.array([arrangement.BATCH, *self.shapes[name]]) if name in self.shapes else None
+
+    # --- numbers in other places -----------------------------------------------------------
+
+    def _split(self, operator: Operator) -> bool:
+        """Follow the parts into which a value is cut."""
+        lengths = self._lengths(operator)
+        axis = int(operator.attributes.get("axis", 0))
+        if lengths is None or not -len(lengths) <= axis < len(lengths) or lengths[axis] == arrangement.BATCH:
+            return False
+        sizes = self.constants.get(operator.inputs[1]) if len(operator.inputs) > 1 else operator.attributes.get("split")
+        count, whole = len(operator.outputs), int(lengths[axis])
+        part = -(-whole // count)
+        ends = np.cumsum([min(part, whole - i * part) for i in range(count)] if sizes is None else np.ravel(sizes))
+        if len(ends) != count or ends[-1] != whole:
+            return False
+        parts = [name for name in operator.outputs if self.uses[name]]
+        for name, start, end in zip(operator.outputs, [0, *ends], ends):
+            if name in parts:
+                attributes = {"starts": (int(start),), "ends": (int(end),), "axes": (axis,)}
+                cut = Operator("Slice", operator.inputs[:1], (name,), attributes, operator.path)
+                if not self._moves(cut):
+                    return False
+        return True
+
+    def _moves(self, operator: Operator) -> bool:
+        """Follow an operator that only moves numbers; the block that does so is found where they are read."""
+        given = [g for name in operator.inputs if (g := self._arranged(name)) is not None]
+        if not given or len(operator.outputs) != 1 or len({g.source for g in given}) > 1:
+            return False
+        if operator.kind == "Concat" and len(given) == len(operator.inputs):
+            found = arrangement.joined(given, int(operator.attributes.get("axis", 0)))
+        elif len(given) > 1 or self._arranged(operator.inputs[0]) is None:
+            return False
+        else:
+            constants = [self.constants.get(name) for name in operator.inputs[1:]]
+            found = arrangement.moved(operator.kind.lower(), operator.attributes, given[0], constants)
+        if found is None:
+            return False
+        self.arranged[operator.outputs[0]] = found
+        self.movers[operator.outputs[0]] = operator
+        return True
+
+    def _arranged(self, name: str) -> Arrangement | None:
+        """Where the numbers of a value stand; those of a block's output stand where they are."""
+        if name in self.arranged or name not in self.source or name not in self.shapes:
+            return self.arranged.get(name)
+        return arrangement.whole(name, self.shapes[name])
+
+    def _only(self, value: str, given: tuple[str, ...]) -> bool:
+        """Whether all that is read of the values `given` goes into `value`."""
+        way: set[int] = set()
+        between, left = {*given}, [value]
+        while left:
+            operator = self.movers.get(left.pop())
+            if operator is not None and id(operator) not in way:
+                way.add(id(operator))
+                held = [name for name in operator.inputs if name in self.movers]
+                between.update(held)
+                left += held
+        ends = {v.name for v in self.file.outputs}
+        return all(id(reader) in way for name in between - {value} for reader in self.readers[name]) and not ends & (
+            between - {value}
+        )
+
+    def _settle(self, value: str, taken: set[str]) -> None:
+        """Give a value whose numbers stand in other places the block that puts them there."""
+        held = self.arranged.get(value)
+        if held is None:
+            return
+        places = held.sample()
+        if places is not None and self._same(value, held, places):
+            del self.arranged[value]
+            return
+        block = arrangement.block_for(places, held.shape) if places is not None else None
+        if block is None or places is None:
+            self._unsettled(value, taken)
+            return
+        del self.arranged[value]
+        id = self._name(self.movers[value], block.stem or type(block).__name__.lower(), taken)
+        self._put(id, block, value)
+        self.shapes[value] = places.shape
+        self.weights[id] = {}
+        self._wire(held.source, id, block.ports()[0].name)
+
+    def _same(self, value: str, held: Arrangement, places: Places) -> bool:
+        """Whether a value is its source as it stands, or the last step of a layer that can give just that."""
+        if places.shape == held.shape and np.array_equal(places.ravel(), np.arange(held.size)):
+            self.shapes[value] = held.shape
+        else:
+            id, _ = self.source[held.source]
+            read = any(edge.source == id for edge in self.edges)
+            if id not in self.sequences or read:
+                return False
+            call, received, last, values = self.sequences[id]
+            if not self._only(value, values):
+                return False
+            found = matching.leaf(onnx_recurrent.last_step(call), (received,))
+            if not np.array_equal(places, last) or found is None or found.differs:
+                return False
+            self.nodes[id] = Node(id, found.block)
+            self.shapes[value] = places.shape
+        self.source[value] = self.source[held.source]
+        return True
+
+    def _unsettled(self, value: str, taken: set[str]) -> None:
+        """Show the operators that lead to a value as they are: no block does the same."""
+        del self.arranged[value]
+        operator = self.movers[value]
+        for name in operator.inputs:
+            self._settle(name, taken)
+        self._unknown(operator, "no block puts numbers into such places", taken)
+
+    def _recurrent(self, operator: Operator, taken: set[str]) -> None:
+        """A layer that reads step by step; what it gives has the batch elsewhere, and the directions apart."""
+        try:
+            data = self._batch_first(operator, taken)
+            layer = onnx_recurrent.layer(self._context(operator), data, self.shapes[data])
+            if any(self.uses[name] for name in operator.outputs[2:]):
+                raise UnlikeError("its memory is read")
+            sequence = f"\0{operator.outputs[0]}\0{operator.outputs[-1]}"
+            id = self._place(operator, layer, sequence, taken)
+            given, last = onnx_recurrent.outputs(operator, sequence, self.shapes[sequence])
+        except (UnlikeError, BlockError, IndexError) as error:
+            for name in operator.inputs:
+                self._settle(name, taken)
+            self._unknown(operator, str(error), taken)
+            return
+        self.sequences[id] = (layer.call, self.shapes[data], last, operator.outputs)
+        for name, held in given.items():
+            self.arranged[name] = held
+            self.movers[name] = Operator("Transpose", (sequence,), (name,), {}, operator.path)
+
+    def _batch_first(self, operator: Operator, taken: set[str]) -> str:
+        """The name of the sequence that a recurrent operator reads, with the batch before the time."""
+        name = operator.inputs[0]
+        if name in self.shapes and not onnx_recurrent.time_first(operator):
+            return name
+        held = self._arranged(name)
+        if held is not None and onnx_recurrent.time_first(operator):
+            held = arrangement.moved("transpose", {"perm": (1, 0, 2)}, held, [])
+        places = None if held is None else held.sample()
+        if held is None or places is None:
+            raise UnlikeError("what it reads is no sequence")
+        data = f"\0{name}"
+        if data not in self.source:
+            self.arranged[data] = held
+            self.movers[data] = Operator("Transpose", (name,), (data,), {}, operator.path)
+            self._settle(data, taken)
+        if data not in self.shapes:
+            raise UnlikeError("what it reads is no sequence")
+        return data
 
     def _is_bias(self, operator: Operator) -> bool:
         """A vector added to a matrix product is its bias, where exporters keep the two apart."""
@@ -220,51 +418,3 @@ def _plain(value: Any) -> bool:
     if isinstance(value, tuple):
         return len(value) <= 64 and all(_plain(v) for v in value)
     return isinstance(value, (int, str)) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _folded(operator: Operator, constants: dict[str, Array], shapes: dict[str, Shape]) -> Array | None:
-    """What a constant operator gives; the lengths that flow into a reshape, say. None for one that works on data."""
-    kind = operator.kind.lower()
-    if len(operator.outputs) != 1:
-        return None
-    if kind == "constant":
-        value = next(iter(operator.attributes.values()), None)
-        return None if value is None or isinstance(value, str) else np.asarray(value)
-    if kind == "shape" and operator.inputs[:1] and operator.inputs[0] in shapes:
-        lengths = np.array([BATCH, *shapes[operator.inputs[0]]])
-        return lengths[operator.attributes.get("start", 0) : operator.attributes.get("end", len(lengths))]
-    given = [constants[i] for i in operator.inputs if i in constants]
-    if not given or len(given) != len([i for i in operator.inputs if i]) or sum(a.size for a in given) > MAX_FOLDED:
-        return None
-    try:
-        return _worked_out(kind, operator.attributes, given)
-    except (ValueError, IndexError, TypeError, np.exceptions.AxisError, OverflowError):
-        return None
-
-
-def _worked_out(kind: str, attributes: dict[str, Any], given: list[Array]) -> Array | None:
-    first = given[0]
-    match kind:
-        case "identity":
-            return first
-        case "cast":
-            return first.astype(np.int64) if attributes.get("to") in (6, 7) else first.astype(np.float32)
-        case "concat":
-            return np.concatenate([np.atleast_1d(a) for a in given], int(attributes.get("axis", 0)))
-        case "unsqueeze":
-            axes = given[1].ravel().tolist() if len(given) > 1 else attributes.get("axes", (0,))
-            return np.expand_dims(first, tuple(int(a) for a in axes))
-        case "squeeze":
-            return np.squeeze(first)
-        case "gather":
-            return np.take(first, given[1].astype(np.int64), int(attributes.get("axis", 0)))
-        case "reshape":
-            return first.reshape([int(n) for n in given[1].ravel()])
-        case "slice" if first.ndim == 1 and len(given) >= 3:
-            start, end = int(given[1].ravel()[0]), int(given[2].ravel()[0])
-            return first[start : end : int(given[4].ravel()[0]) if len(given) > 4 else 1]
-        case "add" | "sub" | "mul" | "div" if len(given) == 2 and not any((a == BATCH).any() for a in given):
-            return {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.floor_divide}[kind](
-                first, given[1]
-            )
-    return None

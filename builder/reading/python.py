@@ -10,20 +10,19 @@ from typing import Any
 
 from torch import Tensor
 
-import blocks
-from blocks.base import Block, BlockError, Call, Port, SettingError, Shape
+from blocks.base import Block, BlockError, Call, Port, Shape
 from builder import names
 from builder.graph import Edge, Graph, Node
 from builder.project import MAX_NAME, Project
 from builder.reading import matching
 from builder.reading.assemble import DEPTH, Assembled, Part, assemble
 from builder.reading.classes import Definition, File, parse
+from builder.reading.ends import answer, entering, with_vocabulary
 from builder.reading.errors import ReadError
 from builder.reading.fitting import fitted
 from builder.reading.grouping import grouped
 from builder.reading.layout import placed
 from builder.reading.trace import trace
-from builder.remedies.scene import by_role
 from builder.shapes import size
 
 SIDES = (28, 32, 64, 224, 96, 128, 227, 299, 48, 256, 512, 572, 448)
@@ -145,7 +144,11 @@ def _fitting_inputs(file: File, definition: Definition) -> tuple[list[Block], As
         raise refused or ReadError(f"{definition.name} takes no input, so nothing can enter it.", definition.line)
     inputs, found = nearest
     inputs = [
-        _with_vocabulary(block, name, found, told[name].vocabulary if name in told else None)
+        with_vocabulary(
+            block,
+            [found.blocks[edge.target] for edge in found.edges if edge.source == name],
+            told[name].vocabulary if name in told else None,
+        )
         for name, block in zip(definition.inputs, inputs, strict=True)
     ]
     guessed = [
@@ -200,43 +203,3 @@ def _numbers(call: Call) -> Iterator[int]:
             yield from _numbers(value)
         elif isinstance(value, int) and not isinstance(value, bool) and value > 0:
             yield value
-
-
-def entering(shape: Shape, tokens: bool) -> Block:
-    """The input block of the catalogue that gives this shape. Raises ReadError when there is none."""
-    for cls in blocks.catalogue().values():
-        if cls.source_shape is Block.source_shape or (cls.holds == "tokens") is not tokens:
-            continue
-        try:
-            block = matching.having(cls, shape)
-        except (BlockError, SettingError):
-            continue
-        if block is not None:
-            return block
-    raise ReadError(f"No input block gives {size(shape)}; a sample has one to three dimensions.")
-
-
-def answer() -> Block:
-    """The block at which a network's answer leaves it."""
-    found = by_role("output")
-    assert found is not None
-    return found()
-
-
-def _with_vocabulary(block: Block, name: str, found: Assembled, told: int | None) -> Block:
-    """Tokens with as many different ones as is told, or else as the layers after them take."""
-    if "vocabulary" not in block.to_settings():
-        return block
-    if told is not None and told > 1:
-        return block.replace(vocabulary=told)
-    low, high = 2, 100_000_000
-    readers = [found.blocks[e.target] for e in found.edges if e.source == name]
-    while low < high:
-        middle = (low + high + 1) // 2
-        try:
-            for reader in readers:
-                reader.check_vocabulary(middle)
-            low = middle
-        except BlockError:
-            high = middle - 1
-    return block.replace(vocabulary=low) if low < 100_000_000 else block
