@@ -23,12 +23,12 @@ def prepare(splits: dict[str, dict[str, Tensor]], settings: dict[str, Any]) -> d
     return {**settings, "task": {**settings["task"], "mean": target.mean().item(), "std": std}}
 
 
-def guess_and_loss(network: nn.Module, batch: dict[str, Tensor], settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """The guesses in the data's units (N, 1), and the loss."""
+def loss_and_pairs(network: nn.Module, batch: dict[str, Tensor], settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The loss, and guesses beside the truth in the data's units, (N, 2)."""
     task = settings["task"]
-    found = network(batch[task["input"]]).float()
-    loss = difference_loss(found, (batch[task["target"]] - task["mean"]) / task["std"], settings["loss"])
-    return found * task["std"] + task["mean"], loss
+    found, target = network(batch[task["input"]]).float(), batch[task["target"]]
+    loss = difference_loss(found, (target - task["mean"]) / task["std"], settings["loss"])
+    return loss, torch.cat([found.detach() * task["std"] + task["mean"], target], 1)
 
 
 def train_step(
@@ -38,9 +38,8 @@ def train_step(
     optimize: Callable[[Tensor, str], None],
 ) -> tuple[dict[str, float], dict[str, float]]:
     """One step on a batch; returns its loss and metrics, before the step."""
-    guess, loss = guess_and_loss(networks["network"], batch, settings)
+    loss, pairs = loss_and_pairs(networks["network"], batch, settings)
     optimize(loss, "network")
-    pairs = torch.cat([guess.detach(), batch[settings["task"]["target"]]], 1)
     return {"loss": loss.item()}, regression_score({"pairs": pairs}, settings)
 
 
@@ -48,18 +47,17 @@ def evaluate(
     networks: dict[str, nn.Module], batch: dict[str, Tensor], settings: dict[str, Any]
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
     """The loss summed over a batch, guesses and truths for `regression_score`, and the batch's size."""
-    guess, loss = guess_and_loss(networks["network"], batch, settings)
-    target = batch[settings["task"]["target"]]
-    return {"loss": loss * len(target)}, {"pairs": torch.cat([guess, target], 1)}, len(target)
+    loss, pairs = loss_and_pairs(networks["network"], batch, settings)
+    return {"loss": loss * len(pairs)}, {"pairs": pairs}, len(pairs)
 
 
 def regression_score(rows: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, float]:
     """The mean absolute error in the data's units, and R²: 1 is right, 0 no better than the mean of these samples."""
     guess, target = rows["pairs"].double().unbind(1)
-    spread = ((target - target.mean()) ** 2).sum().item()
-    missed = ((guess - target) ** 2).sum().item()
-    r2 = 1 - missed / spread if spread > 0 else 0.0
-    return {"mae": (guess - target).abs().mean().item(), "r2": r2}
+    off = guess - target
+    spread = target.var(correction=0).item() * len(target)
+    r2 = 1 - off.dot(off).item() / spread if spread > 0 else 0.0
+    return {"mae": off.abs().mean().item(), "r2": r2}
 
 
 # --- declarations --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 from collections.abc import Callable, Iterator
@@ -204,7 +205,9 @@ class Loop:
         if self.only not in (None, slot) or not math.isfinite(self._together({"loss": loss.item()})["loss"]):
             return
         optimizer = self.optimizers[slot]
-        optimizer.zero_grad()
+        for group in optimizer.param_groups:  # what zero_grad does, without its entry for a profiler
+            for parameter in group["params"]:
+                parameter.grad = None
         (loss if self.world == 1 else loss * self.share).backward()  # type: ignore[no-untyped-call]
         if self.training["clip_norm"] > 0:
             nn.utils.clip_grad_norm_(self.networks[slot].parameters(), self.training["clip_norm"])
@@ -238,8 +241,10 @@ class Loop:
                     batch[name] = value.contiguous(memory_format=torch.channels_last)
         return batch
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.training["precision"] == "bfloat16")
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.training["precision"] != "bfloat16":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def _mode(self, training: bool) -> None:
         for network in self.networks.values():
