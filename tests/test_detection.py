@@ -175,6 +175,39 @@ def test_a_truth_is_found_once_and_only_by_its_class() -> None:
     assert boxes.mean_average_precision(found, torch.tensor([[NONE]]), 2, 0.5) == 0
 
 
+def test_coco_s_average_precision_of_the_published_example_by_hand() -> None:
+    """Its seven right ones of 15 reach the recalls 1/15 to 7/15. Of the 101 recalls, 0 to 0.06 have a precision of 1,
+    0.07 to 0.13 of 2/3, 0.14 to 0.40 of 6/14, 0.41 to 0.46 of 7/23, and the others of 0."""
+    found, truths = example()
+    right = boxes.coco_matches(found, truths, 0, torch.tensor([0.3]))
+    mine = found[..., 0] == 0
+    value = boxes.coco_average_precision(right[:, mine], found[..., 1][mine], 15)
+    assert value.tolist() == pytest.approx([(7 * 1 + 7 * 2 / 3 + 27 * 6 / 14 + 6 * 7 / 23) / 101])
+
+
+def test_coco_gives_a_detection_the_truth_that_is_left() -> None:
+    """Both detections overlap the first truth most; by VOC's rule the second is then wrong, by COCO's it finds the other."""
+    truths = torch.tensor([[[0, 0.0, 0.0, 0.5, 1.0], [0, 0.1, 0.0, 0.6, 1.0]]])
+    found = torch.tensor([[[0, 0.9, 0.0, 0.0, 0.5, 1.0], [0, 0.8, 0.04, 0.0, 0.54, 1.0]]])
+    precision, _, _ = boxes.precision_recall(found, truths, 0, 0.5)
+    assert precision.tolist() == [1, 0.5]
+    # Overlaps of the second with the first and the other: 0.46 / 0.54 = 0.85 and 0.44 / 0.56 = 0.79.
+    right = boxes.coco_matches(found, truths, 0, torch.tensor([0.5, 0.75, 0.8, 0.95]))
+    assert right[:, 0].tolist() == [[True, True], [True, True], [True, False], [True, False]]
+
+
+def test_coco_s_mean_goes_over_overlaps_and_the_classes_there_are() -> None:
+    """One class is found at an overlap of 0.81 (seven of ten limits), the other missed; the third does not occur."""
+    truths = torch.tensor([[[0, 0.0, 0.0, 1.0, 1.0], [1, 0.0, 0.0, 0.2, 0.2]]])
+    found = torch.tensor([[[0, 0.5, 0.0, 0.0, 0.9, 0.9], [2, 0.9, 0.0, 0.0, 0.9, 0.9]]])
+    assert boxes.coco_mean_average_precision(found, truths, 3) == pytest.approx(0.35)
+    assert boxes.coco_mean_average_precision(found, torch.tensor([[NONE]]), 3) == 0
+    assert boxes.coco_mean_average_precision(torch.zeros(1, 0, 6), truths, 3) == 0
+    # A wrong one that is surer: precision 1/2 up to a recall of 1.
+    wrong = torch.cat([torch.tensor([[[0, 0.9, 0.5, 0.5, 0.6, 0.6]]]), found], 1)
+    assert boxes.coco_mean_average_precision(wrong, truths, 3) == pytest.approx(0.35 / 2)
+
+
 def test_score_of_a_split() -> None:
     """Boxes that overlap by 0.81 count up to the threshold 0.8: seven of ten."""
     truths = torch.tensor([[[0, 0.0, 0.0, 1.0, 1.0]]])

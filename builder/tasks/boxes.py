@@ -79,3 +79,57 @@ def mean_average_precision(found: Tensor, truths: Tensor, classes: int, limit: f
     there = [label for label in range(classes) if bool((truths[..., 0] == label).any())]
     values = [average_precision(*precision_recall(found, truths, label, limit)[:2]) for label in there]
     return sum(values) / max(1, len(values))
+
+
+def coco_matches(found: Tensor, truths: Tensor, label: int, limits: Tensor) -> Tensor:
+    """Which detections of one class are right by COCO's rule, for every overlap in `limits` (L,): bool (L, N, K).
+
+    `found` (N, K, 6) in falling order of score. One after the other, each takes of the truths that are left the one
+    it overlaps most, if by at least the limit (in PASCAL VOC's rule it may take no other than the one it overlaps most).
+    """
+    overlap = overlaps(found[..., 2:], truths[..., 1:])
+    fits = (found[..., None, 0] == label) & (truths[..., None, :, 0] == label)
+    overlap = overlap.masked_fill(~fits, -1)
+    pictures, count, things = overlap.shape
+    right = torch.zeros(len(limits), pictures, count, dtype=torch.bool, device=found.device)
+    if not things:
+        return right
+    taken = torch.zeros(len(limits), pictures, things, dtype=torch.bool, device=found.device)
+    number = torch.arange(things, device=found.device)
+    for k in range(count):
+        best, which = overlap[:, k].expand_as(taken).masked_fill(taken, -1).max(-1)
+        right[:, :, k] = best >= limits[:, None]
+        taken |= right[:, :, k, None] & (number == which[..., None])
+    return right
+
+
+def coco_average_precision(right: Tensor, score: Tensor, count: int) -> Tensor:
+    """COCO's average precision (L,) of detections (L, D) that are right or not, with scores (D,), of `count` truths.
+
+    The mean of the precision at the recalls 0, 0.01, ..., 1, where it is the best at that recall or a higher one.
+    """
+    order = score.argsort(descending=True, stable=True)
+    hits = right[:, order].double().cumsum(1)
+    precision = hits / torch.arange(1, len(order) + 1, dtype=torch.float64, device=hits.device)
+    envelope = precision.flip(1).cummax(1).values.flip(1) if len(order) else precision
+    envelope = torch.cat([envelope, envelope.new_zeros(len(right), 1)], 1)  # a recall that is not reached
+    levels = (torch.arange(101, dtype=torch.float64, device=hits.device) * 0.01).expand(len(right), -1).contiguous()
+    place = torch.searchsorted((hits / count).contiguous(), levels)
+    return envelope.gather(1, place).mean(1)
+
+
+def coco_mean_average_precision(found: Tensor, truths: Tensor, classes: int) -> float:
+    """COCO's mean over the classes that occur in `truths` and the overlaps 0.5, 0.55, ..., 0.95; 0 where none does.
+
+    Lin et al. 2014; of a picture the 100 surest detections count.
+    """
+    order = found[..., 1].argsort(dim=1, descending=True, stable=True)[:, :100]
+    found = found.gather(1, order[..., None].expand(-1, -1, 6))
+    limits = torch.linspace(0.5, 0.95, 10, dtype=torch.float64, device=found.device).to(found.dtype)
+    values = []
+    for label in range(classes):
+        count = int((truths[..., 0] == label).sum())
+        if count:
+            right, mine = coco_matches(found, truths, label, limits), found[..., 0] == label
+            values.append(coco_average_precision(right[:, mine], found[..., 1][mine], count).mean())
+    return float(torch.stack(values).mean()) if values else 0.0

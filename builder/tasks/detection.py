@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from blocks.base import SettingError, Shape, setting
 from builder.data.base import Dataset, Field
 from builder.tasks.base import Chart, Look, Loss, Metric, Task
-from builder.tasks.boxes import mean_average_precision, overlaps, suppress
+from builder.tasks.boxes import coco_mean_average_precision, mean_average_precision, overlaps, suppress
 
 # --- plain functions, copied into exported scripts -----------------------------------------------
 
@@ -185,11 +185,15 @@ def evaluate(
 
 
 def score(rows: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, float]:
-    """Mean average precision of a split at an overlap of 0.5, and its mean from 0.5 to 0.95 in steps of 0.05."""
+    """Mean average precision of a split: ``map50`` as in PASCAL VOC, from an overlap of 0.5, and ``map`` as in COCO.
+
+    VOC's (since 2010) is the area under precision over recall, COCO's the mean precision at 101 recalls and ten overlaps.
+    """
     classes = settings["task"]["classes"]
-    limits = [0.5 + 0.05 * i for i in range(10)]
-    found = [mean_average_precision(rows["found"], rows["truths"], classes, limit) for limit in limits]
-    return {"map50": found[0], "map": sum(found) / len(found)}
+    return {
+        "map50": mean_average_precision(rows["found"], rows["truths"], classes, 0.5),
+        "map": coco_mean_average_precision(rows["found"], rows["truths"], classes),
+    }
 
 
 # --- the declarations ----------------------------------------------------------------------------
@@ -234,7 +238,7 @@ class Detection(Task):
     label = "Detection"
     help = "Find things in a picture: a box around each, and what it is."
     losses = (Yolo, YoloV1)
-    metrics = (Metric("map50", "mAP@0.5", unit="%"), Metric("map", "mAP@0.5:0.95", unit="%"))
+    metrics = (Metric("map50", "mAP@0.5 (VOC)", unit="%"), Metric("map", "mAP@0.5:0.95 (COCO)", unit="%"))
     charts = (
         Chart("Loss of a picture", ("loss/loss",)),
         Chart("Parts", ("loss/object", "loss/centre", "loss/size", "loss/class")),

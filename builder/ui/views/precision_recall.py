@@ -56,4 +56,11 @@ def draw(scene: Scene) -> None:
     st.plotly_chart(figure, key=scene.key("curves"), config=plots.CONFIG)
     mean = sum(area for _, area in areas) / max(1, len(areas))
     told = ", ".join(f"{name} {100 * area:.0f} %" for name, area in areas[:CLASSES])
-    st.caption(f"Average precision: mean **{100 * mean:.1f} %**; {told}.")
+    st.caption(f"Average precision (the area, as in PASCAL VOC): mean **{100 * mean:.1f} %**; {told}.{_metrics(scene)}")
+
+
+def _metrics(scene: Scene) -> str:
+    """The metrics of the latest validation, which say themselves by whose rule they are."""
+    values = scene.run.state.validation.get("metrics") or {}
+    told = [f"{m.label} {100 * values[m.name]:.1f} %" for m in type(scene.task).metrics if m.name in values]
+    return f" All overlaps: {', '.join(told)}." if told else ""
