@@ -11,7 +11,7 @@ from by_hand import block, chain, point_gan
 from torch import Tensor, nn
 
 import builder
-from builder import edits
+from builder import data, edits
 from builder.project import Choice, Project
 from builder.tasks import Loss, generation
 from builder.tasks.generation import BinaryCrossEntropy, Generation, Hinge, Minimax, Wasserstein
@@ -93,6 +93,26 @@ def test_noise_to_look_at_is_always_the_same_for_one_sample_as_for_many() -> Non
     one = generation.add_noise({"x": torch.zeros(1, 2)}, settings)["noise"]
     assert many.shape == (40, 3)
     assert torch.equal(one[0], many[0])
+    for size, wanted in ((1, [7]), (2, [39, 0]), (1, [200])):  # every sample has noise of its own
+        index = torch.tensor(wanted)
+        found = generation.add_noise({"x": torch.zeros(size, 2)}, settings, index)["noise"]
+        whole = generation.add_noise({"x": torch.zeros(300, 2)}, settings)["noise"]
+        assert torch.equal(found, whole[index])
+    assert torch.equal(whole[:40], many)
+    assert generation.add_noise({"x": torch.zeros(2, 2), "noise": many}, settings)["noise"] is many
+
+
+def test_a_generator_is_asked_for_samples_of_other_noise() -> None:
+    dataset, settings = data.find("ring_of_clouds")(), {"task": {}}
+    networks = {"generator": nn.Linear(2, 2), "discriminator": nn.Linear(2, 1)}
+    ask = lambda **question: Generation(noise=2).answer(networks, dataset, settings, question)  # noqa: E731
+    first, other = (ask(samples=5, seed=seed)["generated"] for seed in (1, 2))
+    assert first.shape == (5, 2)
+    assert not torch.equal(first, other)
+    assert torch.equal(first, ask(samples=5, seed=1)["generated"])
+    assert len(ask(samples=10**9)["generated"]) == generation.MOST_ASKED
+    with pytest.raises(ValueError, match="asked for samples"):
+        ask(text="x")
 
 
 def trained(task: dict[str, Any], loss: Loss) -> tuple[list[str], dict[str, nn.Module]]:
@@ -238,6 +258,13 @@ def test_samples_and_the_plane_are_followed_and_kept_as_a_film(tmp_path: Path) -
     assert probe.part("surface")["real"].shape == (3600,)
     assert probe.part("sample")["noise"].shape == (3,)
     assert {"generator", "discriminator"} <= set(probe.info["nodes"])
+    first = probe.part("sample")["noise"]
+    prober.pick(5)
+    prober.probe(4, 1)
+    other = run.Run(folder).probe()
+    assert other is not None
+    assert other.info["sample"] == 5
+    assert not (other.part("sample")["noise"] == first).any()  # every sample that is picked has noise of its own
     frames = film.frames(folder, "generated")
     assert [step for step, _ in frames] == [1, 2, 3]
     assert frames[0][1] == pytest.approx(probe.part("live")["generated"], abs=2e-3)

@@ -205,8 +205,11 @@ class Task(Declared):
         raise TypeError("a task must define evaluate()")
 
     @staticmethod
-    def complete(batch: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, Tensor]:
-        """A batch to be looked at, with the fields that the task makes itself (noise), the same at every call."""
+    def complete(batch: dict[str, Tensor], settings: dict[str, Any], index: Tensor | None = None) -> dict[str, Tensor]:
+        """A batch to be looked at, with the fields that the task makes itself (noise), the same at every call.
+
+        `index` says which samples these are, the first ones unless told; a batch that has the fields stays as it is.
+        """
         return batch
 
     @staticmethod

@@ -16,6 +16,8 @@ from builder.tasks.base import Chart, Look, Loss, Metric, Task
 
 NOISE_SEED = 11
 """The noise that is looked at and evaluated is always the same, so that one sees it turn into samples."""
+MOST_ASKED = 1024
+"""The most samples that are made at once for a view."""
 
 # --- plain functions, copied into exported scripts -----------------------------------------------
 
@@ -25,14 +27,21 @@ def prepare(splits: dict[str, dict[str, Tensor]], settings: dict[str, Any]) -> d
     return settings
 
 
-def add_noise(batch: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, Tensor]:
-    """The batch with ``noise`` (N, noise) from a normal distribution, the same numbers at every call."""
+def add_noise(batch: dict[str, Tensor], settings: dict[str, Any], index: Tensor | None = None) -> dict[str, Tensor]:
+    """The batch with ``noise`` (N, noise) from a normal distribution, the same numbers at every call for each sample.
+
+    `index` (N,) says which samples these are, the first ones unless told.
+    """
+    if "noise" in batch:
+        return batch
     task = settings["task"]
     known = next(iter(batch.values()))
+    chosen = torch.arange(len(known)) if index is None else index.cpu()
     generator = torch.Generator().manual_seed(task["noise_seed"])
-    # Never fewer than 64 rows are drawn, so that the first ones are the same for one sample as for many.
-    noise = torch.randn(max(64, len(known)), task["noise"], generator=generator)
-    return {**batch, "noise": noise[: len(known)].to(known.device)}
+    # Always whole blocks of 64 rows are drawn: the last numbers of a draw depend on how many are drawn.
+    blocks = int(chosen.max()) // 64 + 1 if len(chosen) else 1
+    noise = torch.randn(64 * blocks, task["noise"], generator=generator)
+    return {**batch, "noise": noise[chosen].to(known.device)}
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, loss: dict[str, Any]) -> Tensor:
@@ -322,6 +331,20 @@ class Generation(Task):
                 f"The samples reach {reached}."
             )
         return "open", f"The game goes on ({says}); the samples reach {reached}."
+
+    def answer(
+        self,
+        networks: dict[str, nn.Module],
+        dataset: Dataset,
+        settings: dict[str, Any],
+        question: dict[str, Any],
+    ) -> dict[str, Tensor]:
+        """``{"samples": n, "seed": s}`` gives ``generated`` (n, ...) from noise drawn with this seed."""
+        if "samples" not in question:
+            raise ValueError("A generator can be asked for samples.")
+        count = max(1, min(int(question["samples"]), MOST_ASKED))
+        generator = torch.Generator().manual_seed(int(question.get("seed", 0)))
+        return {"generated": networks[SLOTS[0]](torch.randn(count, self.noise, generator=generator))}
 
     @staticmethod
     def outputs(

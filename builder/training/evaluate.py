@@ -129,7 +129,9 @@ def maps_of_sample(folder: str | os.PathLike[str], sample: int, watched: tuple[s
     splits = preload({"name": trained.dataset.name, "settings": trained.dataset.to_settings()})
     split = splits.get("validation") or next(iter(splits.values()))
     sample %= max(1, min(len(field) for field in split.values()))
-    batch = trained.dataset.make_batch(split, torch.tensor([sample]), trained.dataset.to_settings())
+    index = torch.tensor([sample])
+    batch = trained.dataset.make_batch(split, index, trained.dataset.to_settings())
+    batch = trained.task.complete(batch, trained.settings, index)
     with _lock:  # hooks belong to the shared networks
         found, nodes = probes.observe(trained.networks, trained.sources, batch, watched)
     return Snapshot({"nodes": nodes, "sample": sample, "watched": list(watched) if watched else None}, found)

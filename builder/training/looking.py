@@ -34,7 +34,7 @@ def sources(
     data_settings = dataset.to_settings()
 
     def make_batch(index: Tensor) -> dict[str, Tensor]:
-        return _on(dataset.make_batch(split, index, data_settings), device)
+        return task.complete(_on(dataset.make_batch(split, index, data_settings), device), settings, index)
 
     grid, bounds = _grid(dataset, inputs, splits, device)
     return Sources(

@@ -1,4 +1,4 @@
-"""An autoencoder in the browser: opened, trained, its map clicked, a walk, the bottleneck changed, exported."""
+"""An autoencoder in the browser: opened, trained, its map dragged in, a walk, the bottleneck changed, exported."""
 
 from __future__ import annotations
 
@@ -31,12 +31,25 @@ def test_digits_gather_on_a_map_and_every_place_is_decoded(chrome: Any, server: 
         page.get_by_test_id("train").wait_for()
         look.tab("Curves")
         look.tab("Results")
-        page.locator(".js-plotly-plot .scatterlayer").first.wait_for()
-        page.get_by_test_id("decoded").wait_for()
+        page.get_by_test_id("plane").locator("circle").nth(50).wait_for()
         look.shot("1-results", 2500)
+        place = page.get_by_test_id("plane")
+        place.scroll_into_view_if_needed()
+        box = place.bounding_box()
+        seen = [source(page, "decoded")]
+        page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
+        page.mouse.down()
+        for part in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8):
+            page.mouse.move(box["x"] + part * box["width"], box["y"] + 0.4 * box["height"], steps=4)
+            page.wait_for_timeout(400)
+            seen.append(source(page, "decoded"))
+        assert len(set(seen)) >= 4, "the picture follows while the button is held"
+        page.mouse.up()
+        page.get_by_text("Decoded at (").wait_for()
         before = source(page, "decoded")
-        box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
-        page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 0.3 * box["height"])
+        place.focus()
+        for _ in range(8):
+            page.keyboard.press("ArrowLeft")
         until(lambda: source(page, "decoded") != before)
         walk = source(page, "walk")
         field = page.get_by_label("to sample", exact=True)
@@ -45,7 +58,7 @@ def test_digits_gather_on_a_map_and_every_place_is_decoded(chrome: Any, server: 
         page.keyboard.type("17")
         page.keyboard.press("Enter")
         until(lambda: source(page, "walk") != walk)
-        look.shot("2-clicked", 1500)
+        look.shot("2-dragged", 1500)
         if dark:
             return
         page.get_by_test_id("node-latent").click()

@@ -56,6 +56,17 @@ def test_a_gan_is_opened_trained_stepped_alone_and_exported(chrome: Any, server:
         look.shot("paused")
         end_training(page)
 
+        look.tab("Results")
+        page.get_by_role("button", name="New noise").click()
+        page.get_by_text("new noise, draw 1").wait_for()
+        before = page.locator(".js-plotly-plot .scatterlayer").first.inner_html()
+        page.get_by_role("button", name="New noise").click()
+        page.get_by_text("new noise, draw 2").wait_for()
+        until(lambda: page.locator(".js-plotly-plot .scatterlayer").first.inner_html() != before)
+        look.shot("new-noise")
+        page.get_by_role("button", name="Fixed noise").click()
+        page.get_by_text("new noise").wait_for(state="detached")
+
         look.tab("Code")
         page.get_by_text("class Discriminator").first.wait_for()
         assert "def generator_loss" in exported_script(look)

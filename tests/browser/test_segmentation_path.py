@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
-from tests.browser.task_paths import begin_training, choose, end_training, exported_script, open_template
+from tests.browser.task_paths import begin_training, choose, end_training, exported_script, open_template, set_number
 
 pytestmark = pytest.mark.browser
 
@@ -66,3 +71,61 @@ def test_masks_improve_before_ones_eyes(chrome: Any, server: Server, dark: bool)
         page.locator("[data-testid=node-output][data-state=ok]").wait_for()
 
         assert "def segmentation_loss" in exported_script(look)
+
+
+def zipped(path: Path) -> Path:
+    """Twelve pictures with a bright disc, masks of 0, 100 and 200 for nothing, the disc and its rim, and three faults."""
+    rows, columns = np.mgrid[0:48, 0:64]
+    with zipfile.ZipFile(path, "w") as archive:
+        for i in range(12):
+            apart = np.hypot(rows - 24, columns - 14 - 3 * i)
+            mask = np.where(apart < 8, 100, np.where(apart < 12, 200, 0)).astype(np.uint8)
+            picture = np.where(mask > 0, 150 + mask // 4, 60).astype(np.uint8)[..., None].repeat(3, 2)
+            small = Image.fromarray(mask[:20])
+            for name, made in (
+                ("images", Image.fromarray(picture)),
+                ("masks", small if i == 3 else Image.fromarray(mask)),
+            ):
+                content = io.BytesIO()
+                made.save(content, "PNG")
+                if (name, i) != ("masks", 4):
+                    archive.writestr(
+                        f"discs/{name}/{i:02}.png", content.getvalue()[: 40 if (name, i) == ("images", 5) else None]
+                    )
+    return path
+
+
+def test_pictures_and_masks_of_one_s_own_bring_their_task_and_are_trained(
+    chrome: Any, server: Server, tmp_path: Path
+) -> None:
+    with Look(chrome, server.url, "own-masks-") as look:
+        page = look.page
+        look.tab("Data")
+        choose(page, "Data set", "Your own pictures with masks")
+        until(lambda: server.project(page)["task"]["name"] == "segmentation")
+        page.get_by_text("No pictures have been chosen yet").wait_for()
+        look.shot("1-none")
+        page.locator("input[type=file]").set_input_files(zipped(tmp_path / "discs.zip"))
+        page.get_by_text("3 things in it could not be used as they are").click()
+        page.get_by_text("discs/masks/03.png: the mask has 64×20 pixels").wait_for()
+        page.get_by_text("discs/images/04.png: it has no mask").wait_for()
+        page.locator(".samples img").first.wait_for()
+        page.locator("[data-testid=train]:enabled").wait_for()
+        settings = server.project(page)["data"]["settings"]
+        assert (settings["values"], settings["counts"]) == (["0", "100", "200"], [9])
+        look.shot("2-data", 2500)
+        page.get_by_text("Preparation").click()
+        page.get_by_label("classes", exact=True).fill("nothing, disc, rim")
+        page.keyboard.press("Enter")
+        until(lambda: server.project(page)["data"]["settings"]["classes"] == ["nothing", "disc", "rim"])
+        look.tab("Loss & optimizer")
+        set_number(page, "epochs", 6)
+        until(lambda: server.project(page)["training"]["epochs"] == 6)
+        begin_training(page, "loss")
+        look.tab("Results")
+        page.locator(".masks figure").first.wait_for()
+        until(lambda: any(r.state.status == "done" for r in server.runs()), 240)
+        page.get_by_test_id("train").wait_for()
+        page.get_by_text("rim").first.wait_for()
+        look.shot("3-results", 2000)
+        assert "def read_pair" in exported_script(look)

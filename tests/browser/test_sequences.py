@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.app_harness import Server
+from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
 from tests.browser.starter import project_of, train_to_the_end
+from tests.browser.task_paths import choose, exported_script
 
 pytestmark = pytest.mark.browser
 
@@ -49,9 +50,15 @@ def test_a_forecast_and_the_gates(server: Server, chrome: Any) -> None:
         page.get_by_text("How far back it learns").scroll_into_view_if_needed()
         look.shot("2-gates", 2500)
         look.tab("Loss & optimizer")
+        choose(page, "Loss", "Huber")
+        until(lambda: server.project(page)["loss"]["name"] == "huber")
         look.shot("3-loss", 1500)
-        look.tab("Export")
-        page.get_by_role("button", name="Code, notebook and weights").wait_for()
+        look.tab("Results")
+        before = page.get_by_text("that of the naive forecast").inner_text()
+        page.get_by_test_id("train").click()
+        until(lambda: sum(run.state.status == "done" for run in server.runs()) == 2, 240)
+        until(lambda: page.get_by_text("that of the naive forecast").inner_text() != before)
+        assert "huber_loss" in exported_script(look)
 
 
 @pytest.mark.skipif(not (PRESENT / "names").is_dir(), reason="LAYERLOOM_DATA names no folder with names/")

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.app_harness import Server
+from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
 from tests.browser.starter import project_of, train_to_the_end
+from tests.browser.task_paths import exported_script, set_number
 
 pytestmark = pytest.mark.browser
 
@@ -50,9 +51,13 @@ def test_kings_and_queens(server: Server, chrome: Any) -> None:
         page.get_by_test_id("curve-analogies").wait_for()
         look.shot("5-curves")
         look.tab("Loss & optimizer")
+        set_number(page, "negatives", 8)
+        until(lambda: server.project(page)["loss"]["settings"]["negatives"] == 8)
+        page.locator("[data-testid=train]:enabled").wait_for()
         look.shot("6-loss", 1500)
-        look.tab("Export")
-        page.get_by_role("button", name="Code, notebook and weights").wait_for()
+        script = exported_script(look)
+        assert '"name": "negative_sampling"' in script
+        assert '"negatives": 8' in script
 
 
 def test_the_way_in_the_tree_in_the_dark(server: Server, chrome: Any) -> None:

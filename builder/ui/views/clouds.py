@@ -8,7 +8,7 @@ import streamlit as st
 
 from builder.data.base import DataError
 from builder.training.snapshot import Array
-from builder.ui.views import plots
+from builder.ui.views import noise, plots
 from builder.ui.views.scene import Scene
 
 HEIGHT = 185
@@ -17,23 +17,21 @@ SHOWN = 400
 
 def draw(scene: Scene) -> None:
     """Draw both clouds."""
-    step = scene.step
-    scene.title("" if step is None else f"step {step:,}")
-    made = scene.array("generated")
+    made = noise.samples(scene, SHOWN)
     if made is None:
-        st.info("The first samples come as soon as something trains.")
         return
     try:
         data = np.asarray(scene.samples()[next(iter(scene.dataset.fields()))][:SHOWN])
     except (DataError, ValueError, OSError) as error:
         st.error(str(error))
         return
-    st.plotly_chart(figure(scene, data, made[:SHOWN]), key=scene.key("clouds"), config=plots.CONFIG)
+    st.plotly_chart(figure(scene, data, made), key=scene.key("clouds"), config=plots.CONFIG)
     st.html(
         f"<span style='font-size: 12px'><b style='color: {plots.GREY}'>●</b> data &ensp; "
         f"<b style='color: {plots.ORANGE}'>●</b> generated &ensp; background: what the discriminator says, "
         f"<b style='color: {plots.BLUE}'>blue</b> for real</span>"
     )
+    noise.buttons(scene)
 
 
 def figure(scene: Scene, data: Array, made: Array) -> go.Figure:

@@ -1,24 +1,21 @@
-"""The latent space of an autoencoder as a map: click a place and it is decoded; walk from one sample to another."""
+"""The latent space of an autoencoder as a map: drag in it and each place is decoded; walk from one sample to another."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from builder.data.base import DataError
 from builder.training import evaluate
 from builder.training.checkpoint import CheckpointError
 from builder.training.snapshot import Array
-from builder.ui.views import pictures, plots
+from builder.ui import plane
+from builder.ui.views import pictures
 from builder.ui.views.reconstructions import as_picture
 from builder.ui.views.scene import Scene
 
 ENCODED = 600
-GRID = 25
-"""Places along each side of the map that can be clicked, besides the samples."""
+HEIGHT = 190
 STEPS = 9
 
 _WALK = """
@@ -28,7 +25,7 @@ _WALK = """
 
 
 def draw(scene: Scene) -> None:
-    """Draw the map, what lies at the chosen place, and a walk."""
+    """Draw the map with what lies at the chosen place, and a walk."""
     weights = scene.run.weights()
     if weights is None:
         scene.title()
@@ -36,16 +33,11 @@ def draw(scene: Scene) -> None:
         return
     try:
         codes, labels = _encoded(scene, f"{weights}.{weights.stat().st_mtime_ns}")
-        plane, axes, middle = flattened(codes)
         scene.title("" if codes.shape[1] == 2 else f"{codes.shape[1]} numbers, seen along the two that differ most")
-        left, right = st.columns([3, 2], gap="small")
+        left, right = st.columns([5, 2], gap="small")
         with left:
-            figure = _figure(plane, labels, scene.dataset.class_names())
-            event: Any = st.plotly_chart(
-                figure, key=scene.key("map"), config=plots.CONFIG, on_select="rerun", selection_mode="points"
-            )
+            st.fragment(_map)(scene, codes, labels)
         with right:
-            _decoded(scene, event, middle, axes)
             _walk(scene, len(codes))
     except (CheckpointError, DataError, ValueError, OSError) as error:
         st.error(str(error))
@@ -75,43 +67,6 @@ def flattened(codes: Array) -> tuple[Array, Array, Array]:
     return (codes - middle) @ axes.T, axes, middle
 
 
-def _figure(plane: Array, labels: Array | None, names: tuple[str, ...]) -> go.Figure:
-    low, high = plane.min(0), plane.max(0)
-    margin = np.maximum(high - low, 1e-3) * 0.05
-    x, y = (np.linspace(low[i] - margin[i], high[i] + margin[i], GRID) for i in (0, 1))
-    grid = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    figure = go.Figure(
-        go.Scatter(
-            x=grid[:, 0],
-            y=grid[:, 1],
-            mode="markers",
-            showlegend=False,
-            hoverinfo="none",
-            marker={"size": 9, "color": "rgba(128,128,128,0.04)"},
-        )
-    )
-    kinds = np.zeros(len(plane), int) if labels is None else labels.astype(int)
-    for k in np.unique(kinds):
-        chosen = plane[kinds == k]
-        name = names[k] if labels is not None and k < len(names) else "sample"
-        figure.add_trace(
-            go.Scatter(
-                x=chosen[:, 0],
-                y=chosen[:, 1],
-                mode="markers",
-                name=name,
-                marker={"size": 5, "color": _PALETTE[k % len(_PALETTE)]},
-                hovertemplate=f"{name}<extra></extra>",
-            )
-        )
-    plots.layout(figure, 250)
-    figure.update_layout(
-        showlegend=labels is not None,
-        legend={"font": {"size": 10}, "tracegroupgap": 0, "itemwidth": 30, "y": 1, "yanchor": "top"},
-    )
-    return figure
-
-
 _PALETTE = (
     "#4a68e8",
     "#e87828",
@@ -126,20 +81,32 @@ _PALETTE = (
 )
 
 
-def _decoded(scene: Scene, event: Any, middle: Array, axes: Array) -> None:
-    """What the network makes of the place that was clicked; of the middle before any was."""
-    points = event.selection.points if event else []
-    at = np.array([points[-1]["x"], points[-1]["y"]]) if points else np.zeros(2)
-    code = middle + at @ axes
-    made = evaluate.ask(scene.run.folder, {"decode": [[float(v) for v in code]]})["made"]
-    picture, words = st.columns([1, 1.4], vertical_alignment="center")
-    picture.html(
-        f"<img data-testid='decoded' src='{pictures.url(as_picture(made[0]))}' alt='decoded' "
-        "style='width: 96px; image-rendering: pixelated; border-radius: 4px'/>"
-    )
+def _map(scene: Scene, codes: Array, labels: Array | None) -> None:
+    """The map and what the network makes of its place: a fragment, since a dragged place asks many times a second."""
+    points, axes, middle = flattened(codes)
+    key = scene.key("map")
+    chosen = plane.place(key)
+    at = (0.0, 0.0) if chosen is None else chosen[0]
+    code = middle + np.array(at) @ axes
+    try:
+        made = evaluate.ask(scene.run.folder, {"decode": [[float(v) for v in code]]})["made"]
+    except (CheckpointError, ValueError, OSError) as error:
+        st.error(str(error))
+        return
+    kinds = np.zeros(len(points), int) if labels is None else labels.astype(int)
+    names = scene.dataset.class_names()
+    seen = [int(k) for k in np.unique(kinds)]
     place = ", ".join(f"{v:.2f}" for v in at)
-    words.caption(
-        f"Decoded at ({place}). Click anywhere in the map." if points else "The middle. Click anywhere in the map."
+    plane.plane(
+        key,
+        points,
+        kinds,
+        {} if labels is None else {k: names[k] if k < len(names) else str(k) for k in seen},
+        {k: _PALETTE[k % len(_PALETTE)] for k in seen},
+        at,
+        pictures.url(as_picture(made[0])),
+        f"Decoded at ({place})." if chosen else "What lies in the middle. Drag in the map.",
+        HEIGHT,
     )
 
 

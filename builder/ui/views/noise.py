@@ -1,0 +1,58 @@
+"""Samples that a generator makes: of the noise that is followed while it trains, or of noise a person has drawn anew."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from builder.training import evaluate
+from builder.training.checkpoint import CheckpointError
+from builder.training.snapshot import Array
+from builder.ui.views.scene import Scene
+
+
+def samples(scene: Scene, count: int) -> Array | None:
+    """At most `count` samples with the look's title, and buttons for other noise and back; None while there are none.
+
+    Other noise is asked of the weights that were last saved, the followed one is as new as the latest picture.
+    """
+    followed = scene.array("generated")
+    key = scene.key("drawn")
+    drawn = int(st.session_state.get(key, 0))
+    made, remark = followed, "" if scene.step is None else f"step {scene.step:,}"
+    if drawn:
+        try:
+            made = evaluate.ask(scene.run.folder, {"samples": count, "seed": drawn})["generated"]
+            remark = f"new noise, draw {drawn}"
+        except (CheckpointError, ValueError, OSError) as error:
+            st.toast(str(error))
+            drawn = st.session_state[key] = 0
+    scene.title(remark)
+    if made is None:
+        st.info("The first samples come as soon as something trains.")
+        return None
+    return made[:count]
+
+
+def buttons(scene: Scene) -> None:
+    """New noise, and back to the one that is followed."""
+    key = scene.key("drawn")
+    drawn = int(st.session_state.get(key, 0))
+    if scene.run.weights() is None:
+        return  # it takes saved weights to ask
+
+    def draw() -> None:
+        st.session_state[key] = drawn + 1
+
+    def back() -> None:
+        st.session_state[key] = 0
+
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            "New noise",
+            key=scene.key("new"),
+            on_click=draw,
+            icon=":material/casino:",
+            help="Draw other noise, to see that samples are made and not learned by heart.",
+        )
+        if drawn:
+            st.button("Fixed noise", key=scene.key("back"), on_click=back, help="The noise that is followed.")
