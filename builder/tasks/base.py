@@ -114,7 +114,10 @@ class Task(Declared):
     def drawn(cls) -> tuple[Chart, ...]:
         """The curves to draw: `charts`, or the loss and the first metric."""
         usual = Chart("Loss", ("loss/loss",), 1.1)
-        return cls.charts or (usual, *(Chart(m.label.capitalize(), (f"metric/{m.name}",)) for m in cls.metrics[:1]))
+        return cls.charts or (
+            usual,
+            *(Chart(m.label[:1].upper() + m.label[1:], (f"metric/{m.name}",)) for m in cls.metrics[:1]),
+        )
 
     @classmethod
     def metric(cls, name: str) -> Metric | None:

@@ -254,7 +254,7 @@ class Detection(Task):
         ),
         Look("precision_recall", "Precision over recall", {"found": "sample/found", "truths": "sample/truths"}),
     )
-    live = 8
+    live = 12
 
     grid: int | tuple[int, int] = setting(
         8, min=1, max=128, help="How many cells the picture is divided into: one number, or rows and columns."

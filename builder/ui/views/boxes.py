@@ -13,11 +13,12 @@ from builder.training.snapshot import Array
 from builder.ui.views import pictures, plots
 from builder.ui.views.scene import Scene
 
-SHOWN = 8
-LARGE = 215
+SHOWN = 12
+LARGE = 206
 
 _GRID = """
-.boxes { display: grid; grid-template-columns: repeat(4, minmax(0, 118px)); gap: 6px; }
+.boxes { display: grid; grid-template-columns: repeat(auto-fill, minmax(86px, 1fr)); gap: 6px; }
+@media (min-height: 900px) { .boxes { grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); } }
 .boxes .picture { position: relative; overflow: hidden; border-radius: 4px; background: #0b0d12; }
 .boxes img { width: 100%; display: block; image-rendering: pixelated; }
 .boxes i { position: absolute; box-sizing: border-box; }
@@ -29,11 +30,10 @@ _GRID = """
 
 
 def draw(scene: Scene) -> None:
-    """Draw eight small pictures, and one large with the grid."""
+    """Draw some small pictures, and one large with the grid."""
     found = scene.array("found")
-    step = scene.step
-    scene.title("" if found is None or step is None else f"step {step:,}")
     if found is None or not len(found):
+        scene.title()
         st.info("The first boxes come as soon as something trains.")
         return
     try:
@@ -43,31 +43,30 @@ def draw(scene: Scene) -> None:
         return
     truths, answers = scene.array("truths"), scene.array("answers")
     count = min(SHOWN, len(found), len(inputs))
-    left, right = st.columns([1.7, 1], gap="medium", vertical_alignment="top")
+    heading, field, chooser = st.columns([2, 1.7, 0.8], gap="medium", vertical_alignment="bottom")
+    with heading:
+        scene.title(scene.when)
+    least = field.slider(
+        "Confidence from",
+        0.0,
+        1.0,
+        0.3,
+        0.01,
+        key=scene.key("least"),
+        format="confidence from %.2f",
+        label_visibility="collapsed",
+    )
+    chosen = chooser.number_input(
+        "Picture", 1, count, 1, key=scene.key("chosen"), label_visibility="collapsed", help="Which picture is large."
+    )
+    left, right = st.columns([2.6, 1], gap="medium", vertical_alignment="top")
     with left:
-        least = st.slider(
-            "Confidence from",
-            0.0,
-            1.0,
-            0.3,
-            0.01,
-            key=scene.key("least"),
-            help="Boxes with a smaller score are not drawn; it changes nothing in the training.",
-        )
         cells = [
             _small(np.asarray(inputs[i]), found[i], None if truths is None else truths[i], least) for i in range(count)
         ]
         st.html(f"<style>{_GRID}</style><div class='boxes' data-testid='boxes'>{''.join(cells)}</div>{_key(scene)}")
     with right:
-        chosen = st.segmented_control(
-            "Picture",
-            list(range(count)),
-            default=0,
-            key=scene.key("chosen"),
-            format_func=lambda i: str(i + 1),
-            label_visibility="collapsed",
-        )
-        i = min(chosen or 0, count - 1)
+        i = int(chosen) - 1
         shown = _large(scene, np.asarray(inputs[i]), found[i], truths, answers, i, least)
         st.plotly_chart(shown, key=scene.key("large"), config=plots.CONFIG)
 

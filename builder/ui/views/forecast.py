@@ -15,7 +15,7 @@ SHOWN = 200
 def draw(scene: Scene) -> None:
     """Draw a stretch of the series, with the forecast for a step ahead or the last one."""
     forecast, truth, naive = (scene.array(role) for role in ("forecast", "truth", "naive"))
-    scene.title("" if scene.step is None else f"{scene.split_name}, step {scene.step:,}")
+    scene.title(scene.when)
     if forecast is None or truth is None or naive is None:
         st.info("The forecast comes with the first steps of the training.")
         return

@@ -19,7 +19,7 @@ HEIGHT = 190
 STEPS = 9
 
 _WALK = """
-.walk { display: grid; grid-template-columns: repeat(9, minmax(0, 1fr)); gap: 3px; }
+.walk { display: grid; grid-template-columns: repeat(3, minmax(0, 62px)); gap: 3px; }
 .walk img { width: 100%; image-rendering: pixelated; border-radius: 3px; display: block; }
 """
 
@@ -86,7 +86,7 @@ def _map(scene: Scene, codes: Array, labels: Array | None) -> None:
     points, axes, middle = flattened(codes)
     key = scene.key("map")
     chosen = plane.place(key)
-    at = (0.0, 0.0) if chosen is None else chosen[0]
+    at = (float(points[:, 0].mean()), float(points[:, 1].mean())) if chosen is None else chosen[0]
     code = middle + np.array(at) @ axes
     try:
         made = evaluate.ask(scene.run.folder, {"decode": [[float(v) for v in code]]})["made"]
@@ -119,3 +119,4 @@ def _walk(scene: Scene, count: int) -> None:
     made = evaluate.ask(scene.run.folder, {"walk": ends, "steps": STEPS})["made"]
     cells = "".join(f"<img src='{pictures.url(as_picture(sample))}' alt=''/>" for sample in made)
     st.html(f"<style>{_WALK}</style><div class='walk' data-testid='walk'>{cells}</div>")
+    st.caption("A straight walk between both codes, row by row.")

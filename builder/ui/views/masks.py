@@ -18,10 +18,11 @@ MISSED, TOO_MUCH, RIGHT = (230, 60, 60), (240, 190, 40), (70, 190, 110)
 
 _STYLE = """
 .masks { display: grid; grid-template-columns: repeat(auto-fill, minmax(264px, 1fr)); gap: 8px 14px; }
-.masks figure { margin: 0; display: grid; grid-template-columns: repeat(4, 1fr); gap: 3px; }
+.masks figure { margin: 0; display: grid; grid-template-columns: repeat(4, 1fr); gap: 3px; position: relative; }
 .masks img { width: 100%; image-rendering: pixelated; border-radius: 3px; display: block; }
-.masks figcaption { grid-column: 1 / -1; font-size: 11px; line-height: 1.3; opacity: .8; font-variant-numeric: tabular-nums; }
-.maskkey { display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: 12px; }
+.masks figcaption { position: absolute; right: 2px; bottom: 2px; padding: 0 4px; border-radius: 3px; color: #fff; background: rgb(10 14 22 / .72);
+  font-size: 11px; line-height: 15px; font-variant-numeric: tabular-nums; }
+.maskkey { display: flex; flex-wrap: wrap; gap: 0 12px; font-size: 12px; padding-top: 5px; }
 .maskkey i { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 4px; }
 """
 
@@ -29,18 +30,22 @@ _STYLE = """
 def draw(scene: Scene) -> None:
     """Draw each picture, its true mask, the network's, and both over the picture."""
     probability = scene.array("probability")
-    step = "" if scene.step is None else f"step {scene.step:,}"
-    scene.title(step)
     if probability is None:
+        scene.title()
         st.info("Masks appear as soon as something trains.")
         return
-    threshold = st.slider(
+    heading, field = st.columns([1.2, 1], vertical_alignment="bottom")
+    with heading:
+        scene.title(scene.when)
+    threshold = field.slider(
         "Threshold: how sure the network must be that a pixel is no background",
         0.05,
         0.95,
         0.5,
         0.05,
         key=scene.key("threshold"),
+        format="threshold %.2f",
+        label_visibility="collapsed",
     )
     truth = scene.array("truth")
     count = min(SHOWN, len(probability))
@@ -58,9 +63,9 @@ def draw(scene: Scene) -> None:
         if truth is not None and i < len(truth):
             true = truth[i].astype(int)
             shown[1], shown[3] = pictures.url(pictures.painted(true)), pictures.url(compared(image, said, true))
-            caption = f"IoU {100 * iou(said, true):.0f} %"
+            caption = f"<figcaption>IoU {100 * iou(said, true):.0f} %</figcaption>"
         drawn = "".join(f"<img src='{url}' alt=''/>" for url in shown if url)
-        cells.append(f"<figure>{drawn}<figcaption>{caption}</figcaption></figure>")
+        cells.append(f"<figure>{drawn}{caption}</figure>")
     st.html(f"<style>{_STYLE}</style><div class='masks'>{''.join(cells)}</div>{_key(scene, probability.shape[1])}")
 
 
@@ -68,7 +73,7 @@ def _key(scene: Scene, count: int) -> str:
     told = [(tuple(pictures.class_colour(k).tolist()), scene.class_name(k)) for k in range(1, count + 1)]
     told += [(RIGHT, "right"), (MISSED, "missed"), (TOO_MUCH, "too much, or another class")]
     spans = "".join(f"<span><i style='background: rgb{c}'></i>{name}</span>" for c, name in told)
-    return f"<div class='maskkey'><span>From the left: picture, truth, network, overlay.</span>{spans}</div>"
+    return f"<div class='maskkey'><span>Picture, truth, network, overlay:</span>{spans}</div>"
 
 
 def classes(probability: Array, threshold: float) -> Array:

@@ -16,17 +16,21 @@ HEIGHT = 150
 
 def draw(scene: Scene) -> None:
     """Draw the curves of the validation, for a chosen overlap."""
-    scene.title(scene.split_name)
     results = scene.results
     found, truths = (None if results is None else results.arrays.get(f"sample/{n}") for n in ("found", "truths"))
     if found is None or truths is None:
+        scene.title()
         st.info("The curves come with the first validation.")
         return
-    limit = st.select_slider(
+    heading, field = st.columns([1.4, 1], vertical_alignment="bottom")
+    with heading:
+        scene.title(scene.split_name)
+    limit = field.select_slider(
         "Right from an overlap of",
         [round(0.5 + 0.05 * i, 2) for i in range(10)],
         key=scene.key("limit"),
-        help="The intersection over union with the true box.",
+        format_func=lambda overlap: f"IoU ≥ {overlap:.2f}",
+        label_visibility="collapsed",
     )
     count = min(len(found), len(truths))
     given, true = torch.tensor(found[:count]), torch.tensor(truths[:count])

@@ -13,7 +13,7 @@ from builder.ui.views.scene import Scene
 def draw(scene: Scene) -> None:
     """Draw it, with the mean as the guess that needs no network."""
     guess, truth = scene.array("guess"), scene.array("truth")
-    scene.title("" if scene.step is None else f"step {scene.step:,}")
+    scene.title(scene.when)
     if guess is None or truth is None or not len(truth):
         st.info("Guesses appear as soon as something trains.")
         return

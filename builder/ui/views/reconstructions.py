@@ -20,7 +20,7 @@ _STYLE = """
 def draw(scene: Scene) -> None:
     """Draw them in rows, one below the other."""
     made, original = scene.array("made"), scene.array("original")
-    scene.title("" if scene.step is None else f"step {scene.step:,}")
+    scene.title(scene.when)
     if made is None or original is None:
         st.info("Reconstructions appear as soon as something trains.")
         return

@@ -77,6 +77,9 @@ class Scene:
         found = self.probe.arrays.get(f"live/{short}")
         if found is None:
             return None
+        # What is followed are validation samples; once the test has left results, these are of others.
+        if self.split_name != "validation" and self.results is not None:
+            return None
         if self.results is not None and self.results.info.get("time", 0) > self.probe.info.get("time", 0):
             return None
         return np.asarray(found)
@@ -86,6 +89,11 @@ class Scene:
         """The training step that `array` shows."""
         infos = [s.info for s in (self.results, self.probe) if s is not None and "step" in s.info]
         return max((int(i["step"]) for i in infos), default=None)
+
+    @property
+    def when(self) -> str:
+        """What the samples are of, and the step, as a remark beside a heading."""
+        return "" if self.step is None else f"{self.split_name}, step {self.step:,}"
 
     @property
     def split_name(self) -> str:

@@ -19,7 +19,7 @@ _STYLE = """
 
 def draw(scene: Scene) -> None:
     """Draw one window of the validation text."""
-    scene.title("" if scene.step is None else f"step {scene.step:,}")
+    scene.title(scene.when)
     tokens, chances = scene.array("token"), scene.array("chance")
     if tokens is None or chances is None:
         st.info("It comes with the first steps of the training.")
@@ -33,7 +33,9 @@ def draw(scene: Scene) -> None:
     cells = "".join(_cell(letter, float(chance)) for letter, chance in zip(letters, chances[0], strict=True))
     st.html(f"<style>{_STYLE}</style><p class='surprise'>{cells}</p>")
     nats = -float(np.log(np.maximum(chances[0], 1e-12)).mean())
-    st.caption(f"A window of the validation text: {nats:.3f} nats a character. Orange: unexpected; white: expected.")
+    st.caption(
+        f"A window of the {scene.split_name} text: {nats:.3f} nats a character. The more orange, the less expected."
+    )
 
 
 def _cell(letter: str, chance: float) -> str:
