@@ -243,6 +243,19 @@ def test_an_action_is_done_once_however_often_it_comes(document: Document) -> No
     assert browser.actions == []
 
 
+def test_a_snapshot_is_known_until_a_newer_one_or_one_of_another_tab_comes(document: Document) -> None:
+    browser = Browser()
+    settle(browser, document)
+    browser.edit(add("conv"))
+    message = browser.snapshot()
+    assert message is not None
+    assert not document.has(message)
+    document.ingest(message)
+    assert document.has(message)
+    assert not document.has({**message, "seq": message["seq"] + 1})
+    assert not document.has({**message, "tab": "another"})
+
+
 def test_an_action_that_changes_the_project_is_not_repeated_by_the_next_document(space: Workspace) -> None:
     document = Document.open(space, space.create(Project(name="a")))
     other = space.create(Project(name="b"))

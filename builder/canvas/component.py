@@ -80,22 +80,26 @@ def assets(catalogue: Json, gallery: list[Json]) -> None:
     _components().assets(key="layerloom_assets", data={"catalogue": catalogue, "gallery": gallery}, height=1)
 
 
-def editor(data: Json, key: str, on_change: Callable[[], None], height: int | None = None) -> Json | None:
+def editor(data: Json, key: str, height: int | None = None) -> Json | None:
     """Mount the editor at the top level of the script; returns the document's latest snapshot, or None at first.
 
-    `on_change` runs before the script when a snapshot has come; it finds it as
-    ``st.session_state[key]["snap"]``. `height` is in pixels; without one the editor
-    follows the window (``styles/page.css``), so that the curves below it stay in view.
+    When one has come the script runs again and finds it as ``st.session_state[key]["snap"]``.
+    `height` is in pixels; without one the editor follows the window (``styles/page.css``), so
+    that the curves below it stay in view.
     """
     result = _components().editor(
         key=key,
         data={**data, "height": height},
-        on_snap_change=on_change,
+        on_snap_change=_nothing,
         default={"snap": None},
         height=height or "content",
     )
     snapshot: Json | None = result.snap
     return snapshot
+
+
+def _nothing() -> None:
+    """Streamlit wants a callback for every value that has a default; that the script runs again is all that is needed."""
 
 
 def feed(data: Json, key: str) -> None:

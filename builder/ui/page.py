@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator_singletons import context_dg_stack, get_default_dg_stack_value
 
 from builder import data as datasets
 from builder import tasks, templates, validate
@@ -60,9 +62,13 @@ _PANELS: dict[str, Callable[[], None]] = {
 
 def page() -> None:
     """Draw everything. Called once per script run."""
+    # A fragment leaves its own container as the one that is written to, and Streamlit takes it back only when the
+    # fragment was cut off: without this the page would be drawn into a part of itself, and fall apart.
+    context_dg_stack.set(get_default_dg_stack_value())
     st.set_page_config(page_title="Layerloom", page_icon=_ICON, layout="wide")
     st.html(_STYLE)
     try:
+        state.uninterrupted(_received)
         document = state.document()
     except WorkspaceError as error:
         st.error(str(error))
@@ -71,7 +77,7 @@ def page() -> None:
     st.session_state.setdefault(state.PANEL, "Data")
     with st.container(key="quiet"):
         assets(catalogue_json(), _gallery())
-    editor({**document.data(), "projects": _projects(), "gallery": [], "steps": _steps()}, EDITOR, _received)
+    editor({**document.data(), "projects": _projects(), "gallery": [], "steps": _steps()}, EDITOR)
     with st.container(key="below"):
         _live()
         state.hold_panel()
@@ -84,9 +90,9 @@ def page() -> None:
 
 
 def _received() -> None:
-    """A snapshot has come from the browser: take it in, then do what was asked for."""
+    """If a snapshot has come from the browser, take it in, then do what was asked for."""
     snapshot = (st.session_state.get(EDITOR) or {}).get("snap")
-    if not snapshot:
+    if not snapshot or state.document().has(snapshot):
         return
     for action in state.document().ingest(snapshot):
         try:
@@ -183,7 +189,8 @@ def _feed(was_running: bool) -> None:
     now = None if run is None else run.state
     if run is not None and now is not None and now.status not in LIVE and not live.belongs(run, document.project):
         run = now = None  # an ended run of other blocks has nothing to say about these
-    told: dict[str, Any] = {"run": live.run_json(run, now)}
+    # Equal data are not handed on: the time says that the server is there, also while a run is paused.
+    told: dict[str, Any] = {"run": live.run_json(run, now), "at": time.time()}
     if run is not None:
         probe = run.probe()
         if probe is not None:

@@ -97,6 +97,10 @@ class Document:
 
     # --- from the browser ----------------------------------------------------------------------
 
+    def has(self, snapshot: Json) -> bool:
+        """Whether this snapshot has been taken in before."""
+        return snapshot.get("tab") == self.tab and int(snapshot.get("seq", 0)) <= self._ack
+
     def ingest(self, snapshot: Json) -> list[Action]:
         """Take in a snapshot; returns the actions not seen before. Stale snapshots are only acknowledged."""
         self._ack = (

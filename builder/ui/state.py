@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 from streamlit import runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from builder import project as files
 from builder import templates
@@ -30,6 +32,28 @@ HOLD_SECONDS = 5.0
 def launcher() -> Launcher:
     """One launcher per server: it keeps a training process warm."""
     return Launcher()
+
+
+def uninterrupted(work: Callable[[], None]) -> None:
+    """Do something as a whole. Raises what the work raises.
+
+    When a newer message of the browser waits, Streamlit ends a script at its next use of the session's
+    state, which would leave a command noted as done and not carried out. It does so in the script's own
+    thread only, so the work is given one of its own.
+    """
+    raised: list[BaseException] = []
+
+    def whole() -> None:
+        try:
+            work()
+        except BaseException as error:  # raised again in the caller's thread
+            raised.append(error)
+
+    thread = add_script_run_ctx(threading.Thread(target=whole, daemon=True), get_script_run_ctx())
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
 
 
 def workspace() -> Workspace:

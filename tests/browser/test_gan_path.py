@@ -75,3 +75,30 @@ def test_a_gan_is_opened_trained_stepped_alone_and_exported(chrome: Any, server:
 def test_its_views_in_the_dark(chrome: Any, server: Server) -> None:
     with Look(chrome, server.url, "gan-dark-", dark=True) as look:
         views_in_the_dark(look, server, "gan", "noise", "losses", "film", 20)
+
+
+def test_panels_and_commands_in_quick_turn(chrome: Any, server: Server) -> None:
+    """What is asked for while panels follow a training is neither lost nor drawn into the wrong place."""
+    with Look(chrome, server.url, "gan-quick-") as look:
+        page = look.page
+        open_template(look, server, "gan", "noise")
+        look.tab("Loss & optimizer")
+        set_number(page, "epochs", 30000)
+        until(lambda: server.project(page)["training"]["epochs"] == 30000)
+        page.get_by_test_id("train").click()
+        run = until(lambda: next((r for r in server.runs() if r.state.epoch > 1), None))
+        for round in range(8):
+            page.get_by_role("tab", name="Results").click()
+            page.wait_for_timeout(300 * (round % 3))
+            page.get_by_role("tab", name="Inside").click()
+            page.get_by_test_id("pause").click()
+            until(lambda: run.state.status == "paused")
+            page.get_by_test_id("resume").click()
+            until(lambda: run.state.status == "running")
+        page.get_by_text("Output of fc1").wait_for()
+        page.get_by_test_id("pause").click()
+        page.get_by_test_id("resume").wait_for()
+        page.wait_for_timeout(10_000)
+        assert page.get_by_test_id("offline").count() == 0, "a paused training is no silent server"
+        page.get_by_test_id("stop").click()
+        page.get_by_test_id("train").wait_for()

@@ -264,5 +264,6 @@ export interface FeedData {
   run: RunState | null;
   thumbnails?: Record<string, Record<string, string>>;
   probe?: { sample?: number | null; label?: string | null; prediction?: string | null } | null;
-  tick?: number;
+  /** When it was sent: equal data are not handed on, and the page would take the server for gone. */
+  at?: number;
 }
