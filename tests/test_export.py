@@ -1,5 +1,6 @@
 """Exports: the script in a process of its own gives the same losses to the last digit; files, weights, other forms."""
 
+import dataclasses
 import importlib.util
 import io
 import json
@@ -376,4 +377,34 @@ def test_batch_normalization_on_parts_of_a_batch_is_said(tmp_path: Path) -> None
     assert said.count("train.py: Batch normalization sees at most") == 1
     steps = [r for r in records if "split" not in r and "losses" in r]
     assert steps[-1]["losses"]["loss"] < steps[0]["losses"]["loss"]
+    assert (folder / "weights.safetensors").exists()
+
+
+def resnet18_on_small_pictures() -> builder.Project:
+    """The starter project's own network, with 8 classes of pictures of 32 pixels."""
+    project = builder.templates.load("resnet18")
+    graph = project.networks["network"]
+    changes = {"image": {"height": 32, "width": 32}, "fc": {"out_features": 8}}
+    nodes = tuple(dataclasses.replace(n, block=n.block.replace(**changes.get(n.id, {}))) for n in graph.nodes)
+    data = {**project.data.settings, "height": 32, "width": 32, "classes": 8, "samples": 256}
+    return project.replace(
+        networks={"network": dataclasses.replace(graph, nodes=nodes)},
+        data=dataclasses.replace(project.data, settings=data),
+        optimizer={
+            "network": dataclasses.replace(project.optimizer["network"], settings={"lr": 0.003, "momentum": 0.9})
+        },
+    )
+
+
+@pytest.mark.slow
+def test_resnet18_on_two_processes_trains_and_says_that_normalization_sees_half_a_batch(tmp_path: Path) -> None:
+    project = resnet18_on_small_pictures()
+    assert project.training["batch_size"] == 16
+    folder = builder.export(project, tmp_path)
+    records, said = together(folder, 2)
+    assert said.count("train.py: Batch normalization sees at most 8 of the 16 samples of a batch") == 1
+    losses = [r["losses"]["loss"] for r in records if "split" not in r and "losses" in r]
+    assert len(losses) == 12
+    assert sum(losses[-3:]) < 0.8 * sum(losses[:3])
+    assert records[-1]["done"]
     assert (folder / "weights.safetensors").exists()

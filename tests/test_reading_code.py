@@ -326,6 +326,14 @@ def module(init: str = "self.a = nn.ReLU()", forward: str = "return self.a(x)", 
     [
         ("", "It defines no network"),
         ("print('hello')", "It defines no network"),
+        ("import os\nos.system('id')\n", "It defines no network"),
+        ("exec('import os')\n", "It defines no network"),
+        (module("exec('import os')"), "Line 4: .* cannot be read"),
+        (module("os.remove('a')", more="import os\n\n\n"), "Line 7: .* cannot be read"),
+        (
+            module("self.a = nn.Sequential(*(nn.ReLU() for _ in range(10**6)))"),
+            "Line 4: range takes whole numbers up to",
+        ),
         ("class A:\n    pass", "It defines no network"),
         ("def f(:\n", "Line 1: This is no Python"),
         ("\0", "no text|no Python"),
@@ -376,6 +384,8 @@ def test_what_is_no_such_dialect_is_said_with_its_line(text: str, message: str) 
 
 
 def test_nothing_is_run(tmp_path: Any) -> None:
+    harm = f"import os\nexec('x = 1')\nos.mkdir({str(tmp_path / 'ran')!r})\n"
+    read_code(harm + builder.source(networks.lenet5()))
     text = f"open({str(tmp_path / 'ran')!r}, 'w')\n" + builder.source(networks.lenet5())
     read_code(text)
     assert not (tmp_path / "ran").exists()

@@ -384,6 +384,18 @@ def nowhere(made: Any) -> None:
     made.graph.node[0].input[0] = "missing"
 
 
+def round_about(made: Any) -> None:
+    made.graph.node.extend([node("Add", "y", "b", out="a"), node("Relu", "a", out="b")])
+
+
+def itself(made: Any) -> None:
+    made.graph.node.append(node("Relu", "z", out="z"))
+
+
+def far_index(made: Any) -> None:
+    made.graph.node[0].input[1] = "\0x"
+
+
 def no_output(made: Any) -> None:
     made.graph.output[0].name = "missing"
 
@@ -412,6 +424,9 @@ def many(made: Any) -> None:
         (text, "not numbers|unknown kind"),
         (short, "should have 108 numbers, but 107 are there"),
         (nowhere, "reads 'missing', which nothing gives"),
+        (round_about, "Add reads 'b', which nothing gives"),
+        (itself, "Relu reads 'z', which nothing gives"),
+        (far_index, "which nothing gives"),
         (no_output, "output 'missing' comes from nowhere"),
         (no_input, "has no input"),
         (vast_input, "which no sample has"),
@@ -468,6 +483,29 @@ def test_a_loop_of_names_and_a_bomb_of_constants() -> None:
     content = model([*nodes, node("Relu", "x")], {"c0": np.zeros(64, np.float32)}, [1, 3])
     found = read("file.onnx", content)  # constants are worked out up to a bound, then stand as blocks
     assert len(found.project.networks["network"].nodes) < 100
+
+
+BOMB = {
+    "padding": ([node("Pad", "x", "p", out="h"), node("Round", "h")], {"p": np.array([0, 2**40, 0, 2**40])}),
+    "rows picked": (
+        [node("Gather", "c", "i", out="h"), node("Round", "x")],
+        {"c": numbers(3, 999), "i": np.zeros(10**5, int)},
+    ),
+    "repeated": (
+        [node("Expand", "c", "s", out="h"), node("Round", "x")],
+        {"c": numbers(1), "s": np.array([2**31, 2**31])},
+    ),
+    "recurrent": ([node("RNN", "x", "w", "r", hidden_size=2**40)], {"w": numbers(1, 2, 3), "r": numbers(1, 2, 2)}),
+}
+
+
+@pytest.mark.parametrize("name", BOMB)
+def test_small_operators_that_ask_for_much_stay_as_they_are(name: str) -> None:
+    nodes, constants = BOMB[name]
+    began = time.monotonic()
+    found = read("file.onnx", model(nodes, constants, [1, 3]))
+    assert any(isinstance(n.block, UnknownBlock) for n in found.project.networks["network"].nodes)
+    assert time.monotonic() - began < 20
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
