@@ -129,6 +129,12 @@ def opened(options: argparse.Namespace) -> Project:
         if os.sep not in name and not Path(name).exists():
             hint = f" There is no starter project of that name either; there are {', '.join(templates.names())}."
         raise CommandError(f"{error}{hint}") from None
+    if found.weights is not None:
+        print(
+            f"note: on the page, training begins with the weights of {found.weights.name}; here they are drawn anew, "
+            "unless `train --weights FILE` names a file.",
+            file=sys.stderr,
+        )
     return changed(found, options.set)
 
 

@@ -12,7 +12,7 @@ Every edit is an object with an ``"op"``:
 ``fold_node``         ``network, id, folded``
 ``add_edge``          ``network, edge`` (an edge as in the file)
 ``remove_edge``       ``network, edge``
-``set_part``          ``part, value``: one of name, data, task, loss, optimizer, training, blocks
+``set_part``          ``part, value``: one of name, data, task, loss, optimizer, training, blocks, weights
 ``set_network``       ``network, value`` (a whole network; null removes it)
 ``replace_project``   ``value`` (a whole project)
 ====================  ======================================================================
@@ -44,7 +44,7 @@ from builder.project import (
     to_json,
 )
 
-PARTS = ("name", "data", "task", "loss", "optimizer", "training", "blocks")
+PARTS = ("name", "data", "task", "loss", "optimizer", "training", "blocks", "weights")
 
 
 class EditError(ValueError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from builder.first_weights import FirstWeights
 from builder.graph import Graph
 from builder.graph_file import (
     MAX_NAME,
@@ -70,7 +71,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Project:
-    """Everything one trains: an architecture, a loss, an optimizer, and data. Never changed in place."""
+    """Everything one trains: an architecture, a loss, an optimizer, and data. Never changed in place.
+
+    `weights` say what the next training on the page begins with; None draws them anew.
+    """
 
     name: str = "untitled"
     networks: dict[str, Graph] = field(default_factory=lambda: {"network": Graph()}, hash=False)
@@ -80,6 +84,7 @@ class Project:
     loss: Choice = Choice("cross_entropy")
     optimizer: dict[str, Choice] = field(default_factory=lambda: {"network": Choice("Adam")}, hash=False)
     training: dict[str, Any] = field(default_factory=dict, hash=False)
+    weights: FirstWeights | None = None
 
     @functools.cached_property
     def own(self) -> Own:
@@ -110,6 +115,7 @@ def to_json(project: Project) -> dict[str, Any]:
         "loss": _choice_to_json(project.loss),
         "optimizer": {slot: _choice_to_json(c) for slot, c in project.optimizer.items()},
         "training": dict(project.training),
+        **({} if project.weights is None else {"weights": project.weights.to_json()}),
     }
 
 
@@ -162,6 +168,7 @@ def from_json(data: Any) -> Project:
             name_of(slot, "a slot's name"): _choice(c, f"optimizer.{short(slot)}") for slot, c in optimizer.items()
         },
         training=object_of(root.get("training", {}), "training"),
+        weights=None if root.get("weights") is None else FirstWeights.from_json(root["weights"]),
     )
 
 

@@ -6,6 +6,7 @@
                                  previous.json   the one before it, should the file be damaged
                                  meta.json       its revision and dates
                                  lease.json      which tab may write
+                                 weights/<key>   files of weights that were handed in for a training to begin with
                                  runs/<run id>/
                    trash/<id>/                   what was deleted
 """
@@ -13,6 +14,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -26,9 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from builder import project as files
+from builder.first_weights import FILE
 from builder.project import Project, ProjectError, write_atomically
 from builder.training.run import LIVE, Run, alive, list_runs
 
+KEPT_WEIGHTS = 5
+"""So many files of weights a project keeps: undo finds the last few again."""
 LEASE_SECONDS = 12.0
 """A tab that has not been heard of for so long no longer holds its project."""
 SIZE_SECONDS = 10.0
@@ -209,8 +214,14 @@ class Workspace:
 
     def duplicate(self, id: str) -> str:
         """Copy a project without its runs; returns the copy's id."""
-        opened = self.open(id)
-        return self.create(opened.project.replace(name=f"{opened.project.name} copy"[: files.MAX_NAME]))
+        project = self.open(id).project
+        chosen = project.weights
+        handed = self.weights(id, chosen.key) if chosen is not None and chosen.source == FILE else None
+        name = f"{project.name} copy"[: files.MAX_NAME]
+        copy = self.create(project.replace(name=name, weights=chosen if handed is not None else None))
+        if handed is not None:
+            self.keep_weights(copy, handed.read_bytes())
+        return copy
 
     def delete(self, id: str) -> None:
         """Move a project with its runs to the trash. Raises WorkspaceError while it trains."""
@@ -258,6 +269,29 @@ class Workspace:
             os.replace(self.folder / "trash" / f"{id}-{target.name}", target)
         except OSError:
             raise WorkspaceError("The deleted run is no longer in the trash.") from None
+
+    # --- files of weights ------------------------------------------------------------------------
+
+    def keep_weights(self, id: str, content: bytes) -> str:
+        """Keep a file of weights for a project's trainings to begin with; returns its key.
+
+        The files handed in last are kept. Raises WorkspaceError when it cannot be written.
+        """
+        place = self.place(id) / "weights"
+        key = hashlib.sha256(content).hexdigest()[:32]
+        try:
+            place.mkdir(exist_ok=True)
+            write_atomically(place / key, content)
+            for old in sorted(_listed(place), key=lambda path: -path.stat().st_mtime)[KEPT_WEIGHTS:]:
+                old.unlink()
+        except OSError as error:
+            raise WorkspaceError(self._unwritable(error)) from None
+        return key
+
+    def weights(self, id: str, key: str) -> Path | None:
+        """The file of weights kept under this key; None when there is none."""
+        path = self.place(id) / "weights" / Path(key).name
+        return path if path.is_file() else None
 
     # --- the lease: one tab writes --------------------------------------------------------------
 

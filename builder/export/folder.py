@@ -19,8 +19,10 @@ from builder.export import programs, script, summary
 from builder.export.notebook import notebook
 from builder.project import Project, write_atomically
 from builder.source import generate
+from builder.training import weights as beginning
 from builder.training.checkpoint import CheckpointError, load_weights, save_weights
 from builder.training.job import parts
+from builder.training.weights import INITIAL_FILE, Beginning
 from builder.validate import check
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -38,16 +40,19 @@ def export(
     onnx: bool = False,
     pt2: bool = False,
     figure: bool = False,
+    begin: Beginning | None = None,
 ) -> Path:
     """Write model.py, train.py, train.ipynb, requirements.txt and README.txt to a folder, and give its path.
 
     `weights` is a run's weights file, or ``{slot: state_dict}``; they go to weights.safetensors, and into
     NETWORK.onnx and NETWORK.pt2 if these are asked for (without weights, fresh ones drawn from the
     project's seed). `figure` adds summary.csv and the drawing of every network, folded and unfolded: NETWORK.dot,
-    and NETWORK.svg and NETWORK.pdf where graphviz's `dot` is installed. Files of the same names are replaced.
+    and NETWORK.svg and NETWORK.pdf where graphviz's `dot` is installed. `begin` is what the next training begins with;
+    what of it fits goes to initial.safetensors, which train.py takes by ``--weights``. Files of the same names are
+    replaced.
 
     Raises ExportError (a ValueError) with a sentence when the project has errors, the weights do not
-    fit, or ONNX or PT2 cannot be made (everything else is written then); OSError when the folder cannot
+    fit, WeightsError (a ValueError) when those to begin with do not, or ONNX or PT2 cannot be made (everything else is written then); OSError when the folder cannot
     be written.
     """
     errors = [p for p in check(project).problems if p.severity == "error"]
@@ -55,6 +60,7 @@ def export(
         listed = "\n".join(f"- {p.message}" for p in errors)
         raise ExportError(f"{project.name} cannot be exported yet:\n{listed}")
     given = _given(weights)
+    first = None if begin is None else beginning.find(begin.source, project, begin.name)
     if given is not None or onnx or pt2:
         networks = _networks(project, given)
     folder = Path(folder)
@@ -65,13 +71,15 @@ def export(
         "train.py": script.text(project),
         "train.ipynb": notebook(project, model, script.script(project)),
         "requirements.txt": requirements(project),
-        "README.txt": _readme(project, given is not None),
+        "README.txt": _readme(project, given is not None, "" if first is None else first[1].sentence()),
     }
     for name, text in files.items():
         write_atomically(folder / name, text.encode())
     if given is not None:
         states = {slot: network.state_dict() for slot, network in networks.items()}
         save_weights(folder / WEIGHTS_FILE, states, {})
+    if first is not None and begin is not None:
+        beginning.keep(folder, *first, begin.partial)
     if figure:
         _draw(project, folder)
     if pt2:
@@ -109,12 +117,13 @@ def export_zip(
     onnx: bool = False,
     pt2: bool = False,
     figure: bool = False,
+    begin: Beginning | None = None,
 ) -> bytes:
     """The same files in a zip, in a folder named after the project. Raises as `export` does."""
     stem = "".join(c if c.isascii() and c.isalnum() else "_" for c in project.name).strip("_").lower()[:60] or "network"
     buffer = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="layerloom-") as place:
-        export(project, place, weights, onnx, pt2, figure)
+        export(project, place, weights, onnx, pt2, figure, begin)
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(Path(place).rglob("*")):
                 if path.is_file():
@@ -140,7 +149,7 @@ def _pinned(requirement: str) -> str:
         return requirement
 
 
-def _readme(project: Project, weights: bool) -> str:
+def _readme(project: Project, weights: bool, begun: str) -> str:
     lines = [
         f"{' '.join(project.name.split())}, drawn with Layerloom",
         "",
@@ -165,6 +174,13 @@ def _readme(project: Project, weights: bool) -> str:
                 f'  {slot}.load_state_dict({{k.removeprefix("{prefix}"): v for k, v in '
                 f'load_file("weights.safetensors").items() if k.startswith("{prefix}")}})',
             ]
+    if begun:
+        lines += [
+            f"{INITIAL_FILE}  what the next training on the page begins with. {begun}",
+            "train.py draws all weights anew, unless it is told to begin with these too:",
+            "",
+            f"  python train.py --weights {INITIAL_FILE}",
+        ]
     lines += ["", "train.py keeps the weights of the best validation in weights.safetensors."]
     return "\n".join(lines) + "\n"
 

@@ -43,6 +43,15 @@ class WeightsError(ValueError):
 
 
 @dataclass(frozen=True)
+class Beginning:
+    """What a training begins with: a file or an earlier run, what it is called, and whether a part of it will do."""
+
+    source: Path | Run
+    name: str = ""
+    partial: bool = False
+
+
+@dataclass(frozen=True)
 class Match:
     """What of a file fits the networks, a layer as a whole or not at all. Names of the networks are ``slot.key``.
 
@@ -273,16 +282,21 @@ def find(source: str | os.PathLike[str] | Run, project: Project, name: str = "")
     return tensors, match(tensors, project, name or Path(source).name, not _is_safetensors(Path(source)))
 
 
+def fits(found: Match, partial: bool) -> None:
+    """Raise WeightsError when not everything fits and `partial` is not wished, or when nothing fits."""
+    if not found.pairs:
+        raise WeightsError(f"Nothing in {found.source} fits the network: {found.refusal().partition('. ')[2]}")
+    if not found.whole and not partial:
+        raise WeightsError(found.refusal())
+
+
 def keep(folder: Path, tensors: Tensors, found: Match, partial: bool = False) -> None:
     """Write what fits to the run folder, for the run to begin with; `told` says afterwards what it was.
 
     Raises WeightsError when not everything fits and `partial` is not wished, when nothing fits, or when a tensor
     holds numbers that are not finite; OSError.
     """
-    if not found.pairs:
-        raise WeightsError(f"Nothing in {found.source} fits the network: {found.refusal().partition('. ')[2]}")
-    if not found.whole and not partial:
-        raise WeightsError(found.refusal())
+    fits(found, partial)
     states: dict[str, dict[str, Tensor]] = {}
     for there, here in found.pairs:
         tensor = tensors[there]

@@ -45,8 +45,11 @@ def train() -> None:
         raise StartError("This project is already training. Stop that run first, or wait until it is done.")
     folder = new_run_folder(state.workspace().runs_place(document.project_id))
     try:
-        source, partial = weights.chosen()
-        prepare(document.project, folder, source, partial, weights.choice().name)
+        begin = weights.chosen()
+        if begin is None:
+            prepare(document.project, folder)
+        else:
+            prepare(document.project, folder, begin.source, begin.partial, begin.name)
         state.launcher().start(folder)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # nothing was trained in it

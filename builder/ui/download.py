@@ -10,7 +10,10 @@ import streamlit as st
 from builder import reading
 from builder.export import ExportError, export_zip, programs
 from builder.project import Project, ProjectError, dumps, to_json
+from builder.training.run import Run
+from builder.training.weights import Beginning
 from builder.ui import paper, state, weights
+from builder.workspace import WorkspaceError
 
 CONTENT = (
     ("model.py", "the network in plain PyTorch: the file that trained"),
@@ -60,18 +63,27 @@ def _zip(stem: str) -> None:
     trained = None if run is None else run.weights()
     if run is not None and run.project_json().get("networks") is None:
         trained = None
-    left_out = "" if trained is not None else "Nothing has trained yet, so the zip holds no weights."
+    left_out = [] if trained is not None else ["Nothing has trained yet, so the zip holds no trained weights."]
     onnx, pt2 = bool(st.session_state.get("with_onnx")), bool(st.session_state.get("with_pt2"))
     project = state.document().project
+    begin = None
+    try:
+        begin = weights.chosen()
+        if begin is not None:
+            weights.usable(begin)
+            told = "train.py draws all weights anew; told `--weights initial.safetensors`, it begins with those of"
+            left_out.append(f"{told} {begin.name}, as the next run here does.")
+    except ValueError as error:
+        begin = None
+        left_out.append(f"What the next run begins with is left out. {error}")
     try:
         try:
-            stamp = trained.stat().st_mtime_ns if trained is not None else 0
-            content = _content(dumps(project), stamp, project, trained, onnx, pt2)
+            content = _content(dumps(project), (_stamp(trained), _stamp(begin)), project, trained, onnx, pt2, begin)
         except ExportError:
             if trained is None:
                 raise
-            content = _content(dumps(project), 0, project, None, onnx, pt2)
-            left_out = "The weights of the chosen run do not fit the network on the canvas, so they are left out."
+            content = _content(dumps(project), (0, _stamp(begin)), project, None, onnx, pt2, begin)
+            left_out.append("The weights of the chosen run do not fit the network on the canvas, so they are left out.")
     except (ExportError, ValueError, OSError) as error:
         st.error(str(error))
     else:
@@ -84,8 +96,8 @@ def _zip(stem: str) -> None:
             type="primary",
             icon=":material/download:",
         )
-        if left_out:
-            st.caption(left_out)
+        for sentence in left_out:
+            st.caption(sentence)
     missing = programs.missing_for_onnx()
     st.toggle(
         "Add an ONNX file",
@@ -96,10 +108,25 @@ def _zip(stem: str) -> None:
     st.toggle("Add an exported program (.pt2)", key="with_pt2", help="torch.export.load opens it without the code.")
 
 
+def _stamp(weights: Path | Beginning | None) -> int:
+    """When a file of weights was written; 0 for none."""
+    if isinstance(weights, Beginning):
+        weights = weights.source.weights() if isinstance(weights.source, Run) else weights.source
+    return weights.stat().st_mtime_ns if weights is not None else 0
+
+
 @st.cache_data(max_entries=4, show_spinner="Writing the files …")
-def _content(text: str, stamp: int, _project: Project, weights: Path | None, onnx: bool, pt2: bool) -> bytes:
-    """The zip of a project, known again by its file's `text` and the `stamp` of its weights."""
-    return export_zip(_project, weights, onnx=onnx, pt2=pt2)
+def _content(
+    text: str,
+    stamps: tuple[int, int],
+    _project: Project,
+    trained: Path | None,
+    onnx: bool,
+    pt2: bool,
+    _begin: Beginning | None,
+) -> bytes:
+    """The zip of a project, known again by its file's `text` and the `stamps` of its weights."""
+    return export_zip(_project, trained, onnx=onnx, pt2=pt2, begin=_begin)
 
 
 def _open() -> None:
@@ -114,13 +141,22 @@ def _open() -> None:
             st.error(f"{file.name}: {error}")
             return
         st.session_state["opened_file"] = file.file_id
-        st.session_state["opened_notes"] = read.notes
-        weights.choice().source = weights.DRAWN
-        if read.weights is not None:
-            weights.take(file.name, read.weights)
-            said = "The next run begins with the weights of the file; Loss & optimizer has the choice."
-            st.session_state["opened_notes"] = (*read.notes, said)
-        state.change(f"Open {file.name}", [{"op": "replace_project", "value": to_json(read.project)}])
+        project, notes = read.project, list(read.notes)
+        try:
+            if read.weights is not None:
+                project = project.replace(weights=weights.keep(file.name, read.weights))
+                notes.append("The next run begins with the weights of the file; Loss & optimizer has the choice.")
+        except (OSError, WorkspaceError) as error:
+            st.error(f"The weights of {file.name} cannot be kept: {error}")
+            return
+        if project.weights is not None and not weights.at_hand(project.weights):
+            notes.append(
+                f"The project was to begin with the weights of {project.weights.name}, which its file does not hold. "
+                "They are drawn anew, unless you hand them in under Loss & optimizer, First weights."
+            )
+            project = project.replace(weights=None)
+        st.session_state["opened_notes"] = tuple(notes)
+        state.change(f"Open {file.name}", [{"op": "replace_project", "value": to_json(project)}])
         st.rerun()
     for note in st.session_state.get("opened_notes", ()):
         st.info(note, icon=":material/info:")

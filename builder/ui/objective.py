@@ -232,6 +232,8 @@ def _training() -> None:
     with right.popover("Machine", icon=":material/memory:", width="stretch"):
         st.markdown("##### Machine and precision")
         forms.form(TrainingSettings, settings, "machine", _set_training, columns=2, hidden=shown)
+    if weights.shortly():
+        st.caption(f":material/weight: {weights.shortly()}")
 
 
 def _unused(settings: dict[str, Any]) -> tuple[str, ...]:

@@ -3,69 +3,82 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import tempfile
 from pathlib import Path
 
 import streamlit as st
 from torch import Tensor
 
+from builder.first_weights import FILE, RUN, FirstWeights
 from builder.project import Project, ProjectError, to_json
 from builder.training import weights
 from builder.training.checkpoint import save_weights
 from builder.training.run import Run
-from builder.training.weights import Match, WeightsError
+from builder.training.weights import Beginning, Match, WeightsError
 from builder.ui import state
+from builder.workspace import WorkspaceError
 
-DRAWN, FILE = "drawn", "file"
-UPLOAD = "weights.upload"
-"""In a project's folder: the file of weights last handed in, under a name of ours."""
-_CHOICE = "first_weights"
+DRAWN = "drawn"
+_ASKED = "weights.asked"
+"""In the session: the project for which a file is asked for that is not handed in yet."""
 _MANY = 6
 """More blocks than this are counted, not named."""
 
 
-@dataclass
-class Choice:
-    """What was chosen for a project: ``drawn``, ``file`` or a run's id; `partial` takes of a file what fits."""
+def chosen() -> Beginning | None:
+    """What the next run of the open project begins with; None for weights drawn anew.
 
-    project: str
-    source: str = DRAWN
-    name: str = ""
-    partial: bool = False
-
-
-def choice() -> Choice:
-    """The choice for the open project; weights are drawn unless told otherwise."""
-    id = state.document().project_id
-    found = st.session_state.get(_CHOICE)
-    if not isinstance(found, Choice) or found.project != id:
-        found = Choice(id)
-        st.session_state[_CHOICE] = found
-    return found
-
-
-def chosen() -> tuple[Path | Run | None, bool]:
-    """What `prepare` is to be given for the next run: the weights, and whether a part of them will do."""
-    now = choice()
-    if now.source == DRAWN:
-        return None, False
+    Raises WeightsError when what was chosen is no longer there.
+    """
+    document = state.document()
+    now = document.project.weights
+    if now is None:
+        return None
+    space = state.workspace()
     if now.source == FILE:
-        return (_place(), now.partial) if now.name else (None, False)
-    run = state.workspace().run(now.project, now.source)
-    return run, True
+        file = space.weights(document.project_id, now.key)
+        if file is not None:
+            return Beginning(file, now.name, now.partial)
+        raise WeightsError(
+            f"The next run is to begin with the weights of {now.name}, but this project's folder no longer holds that "
+            "file. Hand it in again under First weights, or draw the weights anew."
+        )
+    run = space.run(document.project_id, now.key)
+    if run is not None:
+        return Beginning(run, run.name, True)
+    raise WeightsError(
+        f"The next run is to begin with what {now.name} has learned, but that run is no longer there. "
+        "Choose another one under First weights, or draw the weights anew."
+    )
+
+
+def shortly() -> str:
+    """What is chosen, in a few words; empty for weights drawn anew."""
+    now = state.document().project.weights
+    if now is None:
+        return ""
+    return f"The next run begins with {'the weights of' if now.source == FILE else 'what'} {now.name}{'' if now.source == FILE else ' has learned'}"
 
 
 def panel() -> None:
     """The choice, and what of it fits the network."""
     st.markdown("##### First weights")
-    now = choice()
-    runs = {run.id: run for run in reversed(state.runs()) if run.weights() is not None}
-    if now.source not in (DRAWN, FILE, *runs):
-        now.source = DRAWN
-    st.session_state["weights.source"] = now.source
+    document = state.document()
+    now = document.project.weights
+    runs = {run.id: run.name for run in reversed(state.runs()) if run.weights() is not None}
+    if now is not None and now.source == RUN:
+        runs.setdefault(now.key, now.name)  # shown though it is gone, so that it can be seen and taken out
+    asked = now is None and st.session_state.get(_ASKED) == document.project_id
+    shown = FILE if asked or (now is not None and now.source == FILE) else DRAWN if now is None else now.key
+    st.session_state["weights.source"] = shown
 
     def choose() -> None:
-        now.source = st.session_state["weights.source"]
+        picked = st.session_state["weights.source"]
+        st.session_state[_ASKED] = document.project_id if picked == FILE else ""
+        if picked in runs:
+            _set(FirstWeights(RUN, picked, runs[picked], True))
+        elif now is not None and picked != shown:
+            _set(None)
 
     st.selectbox(
         "The next run begins with",
@@ -73,28 +86,28 @@ def panel() -> None:
         key="weights.source",
         on_change=choose,
         format_func=lambda id: {DRAWN: "weights drawn anew", FILE: "weights from a file"}.get(
-            id, f"what {runs[id].name} has learned" if id in runs else id
+            id, f"what {runs[id]} has learned" if id in runs else id
         ),
         help="An edited network keeps what its unchanged blocks have learned when it begins with an earlier run.",
     )
-    if now.source == FILE:
+    if shown == FILE:
         _upload(now)
-    source, _ = chosen()
-    if source is None:
-        return
     try:
-        found = _matched(source, now)
+        begin = chosen()
+        found = None if begin is None else _matched(begin)
     except (WeightsError, ProjectError, ValueError) as error:
         st.error(str(error))
+        return
+    if begin is None or found is None:
         return
     if found.whole:
         st.caption(f":material/check: {found.sentence()}")
         return
-    if now.source == FILE:
+    if now is not None and now.source == FILE:
         st.session_state["weights.partial"] = now.partial
 
         def allow() -> None:
-            now.partial = st.session_state["weights.partial"]
+            _set(FirstWeights(now.source, now.key, now.name, st.session_state["weights.partial"]))
 
         st.toggle("Take what fits", key="weights.partial", on_change=allow, help="Everything else is drawn anew.")
         if not now.partial:
@@ -105,43 +118,69 @@ def panel() -> None:
         st.markdown(found.sentence())
 
 
-def _upload(now: Choice) -> None:
-    given = st.file_uploader("A safetensors file, or a .pt file that holds a state_dict", key="weights.file")
-    if given is None or st.session_state.get("weights.taken") == (now.project, given.file_id):
+def _set(value: FirstWeights | None) -> None:
+    label = "Draw the first weights anew" if value is None else f"Begin with the weights of {value.name}"
+    state.set_part(label, "weights", None if value is None else value.to_json())
+
+
+def _upload(now: FirstWeights | None) -> None:
+    another = f"Another file than {now.name}" if now is not None else "A file"
+    given = st.file_uploader(f"{another}: safetensors, or a .pt file that holds a state_dict", key="weights.file")
+    document = state.document()
+    if given is None or st.session_state.get("weights.taken") == (document.project_id, given.file_id):
         return
-    place = _place()
-    place.write_bytes(given.getbuffer())
-    now.name = given.name
-    st.session_state["weights.taken"] = (now.project, given.file_id)
+    st.session_state["weights.taken"] = (document.project_id, given.file_id)
+    try:
+        key = state.workspace().keep_weights(document.project_id, given.getvalue())
+    except WorkspaceError as error:
+        st.error(str(error))
+        return
+    _set(FirstWeights(FILE, key, _name(given.name)))
+    st.rerun()
 
 
-def take(name: str, states: dict[str, dict[str, Tensor]]) -> None:
-    """Let the next run begin with these weights, of a file of this name that was opened. Raises OSError."""
-    save_weights(_place(), states, {})
-    now = choice()
-    now.source, now.name, now.partial = FILE, name, False
+def keep(name: str, states: dict[str, dict[str, Tensor]]) -> FirstWeights:
+    """Keep the weights of a file of this name that was opened. Raises OSError or WorkspaceError."""
+    with tempfile.TemporaryDirectory(prefix="layerloom-") as place:
+        path = Path(place) / "weights"
+        save_weights(path, states, {})
+        key = state.workspace().keep_weights(state.document().project_id, path.read_bytes())
+    return FirstWeights(FILE, key, _name(name))
 
 
-def _place() -> Path:
-    return state.workspace().place(state.document().project_id) / UPLOAD
+def at_hand(value: FirstWeights | None) -> bool:
+    """Whether the open project has what this choice of an opened file names."""
+    space, id = state.workspace(), state.document().project_id
+    if value is None:
+        return True
+    return (space.weights(id, value.key) if value.source == FILE else space.run(id, value.key)) is not None
 
 
-def _matched(source: Path | Run, now: Choice) -> Match:
+def _name(name: str) -> str:
+    return name[-200:] or "a file"
+
+
+def usable(begin: Beginning) -> None:
+    """Raise WeightsError unless a run of the open project can begin with these."""
+    weights.fits(_matched(begin), begin.partial)
+
+
+def _matched(begin: Beginning) -> Match:
     """What of the source fits; looked at anew only when the source or the networks have changed."""
-    path = source.weights() if isinstance(source, Run) else source
+    path = begin.source.weights() if isinstance(begin.source, Run) else begin.source
     stamp = path.stat().st_mtime_ns if path is not None and path.exists() else 0
     project = state.document().project
     networks = json.dumps({key: to_json(project)[key] for key in ("networks", "blocks")}, sort_keys=True)
-    key = (str(path), stamp, networks)
+    key = (str(path), stamp, begin.name, networks)
     if st.session_state.get("weights.matched_of") != key:
-        st.session_state["weights.matched"] = _match(source, project, now.name)
+        st.session_state["weights.matched"] = _match(begin, project)
         st.session_state["weights.matched_of"] = key
     found: Match = st.session_state["weights.matched"]
     return found
 
 
-def _match(source: Path | Run, project: Project, name: str) -> Match:
-    return weights.find(source, project, name)[1]
+def _match(begin: Beginning, project: Project) -> Match:
+    return weights.find(begin.source, project, begin.name)[1]
 
 
 def _blocks(found: Match) -> str:

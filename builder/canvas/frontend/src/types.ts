@@ -49,6 +49,8 @@ export interface Project {
   loss: Choice;
   optimizer: Record<string, Choice>;
   training: Settings;
+  /** What the next training begins with; drawn anew where there is none. */
+  weights?: Json;
 }
 
 /** The vocabulary of builder/edits.py. */

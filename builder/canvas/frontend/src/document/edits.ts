@@ -17,7 +17,7 @@ export function applyEdits(project: Project, edits: readonly Edit[]): Project {
   return edits.reduce(applyEdit, project);
 }
 
-const PARTS = new Set(["name", "data", "task", "loss", "optimizer", "training", "blocks"]);
+const PARTS = new Set(["name", "data", "task", "loss", "optimizer", "training", "blocks", "weights"]);
 
 function applyEdit(project: Project, edit: Edit): Project {
   switch (edit.op) {
