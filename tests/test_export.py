@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from by_hand import lenet5, point_gan, row_lstm, shape_finder, small_resnet, spiral_mlp
+from exported import lines_of, process
 from packaging.requirements import Requirement
 
 import builder
@@ -44,29 +45,12 @@ def from_template(name: str, **data_settings: Any) -> Callable[..., Project]:
 PROJECTS = [
     *(lenet5, small_resnet, row_lstm, spiral_mlp, point_gan, shape_finder),
     from_template("char_lstm", sentences=120),
-    from_template("gru_forecast", steps=300, horizon=1),
-    *(from_template(f"skipgram{kind}", sentences=400) for kind in ("", "_hierarchical", "_hashed")),
+    from_template("skipgram", sentences=400, subsample=0.01),
 ]
 
 
 def short(make: Callable[..., Project]) -> Project:
     return make(training={"epochs": 1, "batch_size": 128})
-
-
-def lines_of(arguments: list[str], folder: Path, packages: Path | None = None) -> list[dict[str, Any]]:
-    """The JSON lines of a Python process that runs in `folder`, with no other packages than those of a folder."""
-    done = process(arguments, folder, packages)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def process(arguments: list[str], folder: Path, packages: Path | None) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *arguments]
-    if packages is not None:
-        environment["PYTHONPATH"] = str(packages)
-        command[1:1] = ["-S", "-s"]  # nothing that is installed, neither here nor for the user
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 def installed(requirements: Path, packages: Path) -> Path:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from by_hand import row_lstm, small_resnet
+from exported import records_of
 from torch import Tensor, nn
 
 import builder
@@ -123,7 +121,4 @@ def test_the_exported_script_draws_the_same_numbers(make: Any, kind: str, tmp_pa
     run = builder.train(project, tmp_path / "run")
     assert run.history[0] != plain.history[0]
     folder = builder.export(project, tmp_path / "export")
-    done = subprocess.run(
-        [sys.executable, "train.py", "--json"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert [json.loads(line) for line in done.stdout.splitlines()][:-1] == run.history
+    assert records_of(folder) == run.history

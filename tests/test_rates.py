@@ -6,8 +6,6 @@ import ast
 import copy
 import dataclasses
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 import torch
 from by_hand import small_resnet, spiral_mlp
 from definitions import Json, node, pair, stack, wires
+from exported import records_of
 
 import builder
 from builder import edits
@@ -99,10 +98,7 @@ def test_the_exported_script_gives_the_same_losses(tmp_path: Path) -> None:
     assert (
         'RATES = {"network": {"conv1": 0.0, "norm1": 0.0, "res1": 0.1, "fc": 3.0}}' in (folder / "train.py").read_text()
     )
-    done = subprocess.run(
-        [sys.executable, "train.py", "--json"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert [json.loads(line) for line in done.stdout.splitlines()][:-1] == run.history
+    assert records_of(folder) == run.history
 
 
 def test_a_continued_training_goes_on_to_the_last_bit(tmp_path: Path) -> None:
@@ -227,10 +223,7 @@ def test_the_exported_script_freezes_inside_own_blocks_too(tmp_path: Path) -> No
     rates = ast.literal_eval(value)["network"]
     inside = {f"b.{i}.{conv}": factor for i in (0, 1) for conv, factor in (("conv1", 0.0), ("conv2", 2.0))}
     assert rates == {"a.conv1": 0.0, "a.conv2": 4.0, "b": 0.5, **inside}
-    done = subprocess.run(
-        [sys.executable, "train.py", "--json"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert [json.loads(line) for line in done.stdout.splitlines()][:-1] == run.history
+    assert records_of(folder) == run.history
 
 
 def test_own_blocks_frozen_inside_can_learn_again() -> None:

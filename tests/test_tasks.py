@@ -1,10 +1,7 @@
 """Tasks: losses against values worked out by hand, metrics, what they show, and tasks from outside."""
 
 import dataclasses
-import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from by_hand import block, chain, project
+from exported import records_of
 from torch import Tensor, nn
 
 import builder
@@ -230,11 +228,7 @@ def test_a_network_with_an_auxiliary_head_trains_and_exports(registered: None, t
     run = builder.train(made, tmp_path / "run")
     first, last = run.history[0]["losses"]["loss"], run.history[-1]["losses"]["loss"]
     assert last < first
-    folder = builder.export(made, tmp_path / "export")
-    done = subprocess.run(
-        [sys.executable, "train.py", "--json"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert [json.loads(line) for line in done.stdout.splitlines()][:-1] == run.history
+    assert records_of(builder.export(made, tmp_path / "export")) == run.history
 
 
 def test_each_auxiliary_head_must_have_the_first_one_s_shape(registered: None) -> None:
