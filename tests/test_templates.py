@@ -308,7 +308,9 @@ def test_its_drawing_reads_from_left_to_right_and_row_by_row(name: str) -> None:
 def reads_from_left_to_right(graph: Graph) -> None:
     at = {node.id: node.position for node in graph.nodes}
     tiles = {n.id for n in graph.nodes if n.block.category in ("activation", "merge")}
-    assert max(x + (44 if id in tiles else 104) for id, (x, _) in at.items()) <= 1150, "a row fits a window"
+    width = max(x + (44 if id in tiles else 104) for id, (x, _) in at.items())
+    height = max(y + (44 if id in tiles else 118) for id, (_, y) in at.items())
+    assert min(918 / width, 325 / height) >= 0.5, "as a whole it can be read above a lesson in a window of 1366×768"
     places = list(at.items())
     for i, (one, (x, y)) in enumerate(places):
         for other, (x2, y2) in places[i + 1 :]:

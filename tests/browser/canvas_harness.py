@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import streamlit
 from playwright.sync_api import Locator, Page, Route, sync_playwright
 
 HERE = Path(__file__).parent
@@ -24,16 +25,26 @@ FLAGS = (
 )
 ADDRESS = "http://localhost/"
 
-LIGHT = "--st-background-color:#ffffff;--st-text-color:#171c27"
-DARK = "--st-background-color:#0e1117;--st-text-color:#fafafa"
+FONTS = {"sans": "SourceSansVF-Upright", "code": "SourceCodeVF-Upright"}
+"""Streamlit's fonts, which the canvas is seen in."""
+LIGHT = "--st-font:sans;--st-code-font:code;--st-background-color:#ffffff;--st-text-color:#171c27"
+DARK = "--st-font:sans;--st-code-font:code;--st-background-color:#0e1117;--st-text-color:#fafafa"
 
 PAGE = """<!doctype html><html style="{theme}"><head><meta charset="utf-8">
-<style>body{{margin:0;background:var(--st-background-color)}}</style></head><body><script type="module">
+<style>body{{margin:0;background:var(--st-background-color)}}
+@font-face{{font-family:sans;src:url(/sans.woff2);font-weight:200 900}}
+@font-face{{font-family:code;src:url(/code.woff2);font-weight:200 900}}</style></head><body><script type="module">
 import * as module from "/canvas.js";
 import {{ start, starters }} from "/host.js";
 const options = {options};
-start(module, {{ ...options, project: starters[options.starter] }});
+start(module, {{ ...options, project: options.project ? () => options.project : starters[options.starter] }});
 </script></body></html>"""
+
+
+def font(name: str) -> Path:
+    """The file of one of Streamlit's fonts."""
+    media = Path(streamlit.__file__).parent / "static" / "static" / "media"
+    return next(media.glob(f"{name}.*.woff2"))
 
 
 @contextmanager
@@ -71,6 +82,8 @@ def open_canvas(
             route.fulfill(path=BUNDLE, content_type="text/javascript")
         elif path == "host.js":
             route.fulfill(path=HERE / "canvas_host.js", content_type="text/javascript")
+        elif path.removesuffix(".woff2") in FONTS:
+            route.fulfill(path=font(FONTS[path.removesuffix(".woff2")]), content_type="font/woff2")
         elif path == "":
             route.fulfill(body=text, content_type="text/html")
         else:

@@ -150,7 +150,7 @@ export function start(module, options = {}) {
   const asset = shadow();
   const editor = shadow(options.height ?? 470);
   const feedRoot = shadow();
-  let state = { project_id: "p1", sid: "s1", ack: 0, ack_action: 0, gen: 1, init: { gen: 1, project: (options.project ?? starters.lenet5)(), rev: options.rev ?? 0 }, commands: [], annotations: null, saved_rev: options.rev ?? 0, read_only: options.read_only ?? false, lease: { mine: !options.read_only, message: "" }, projects: [{ id: "p1", name: "lenet5", modified: Date.now() / 1000 - 300, size: 48_300_000, runs: 3 }, { id: "p2", name: "A first convolutional network with a rather long name", modified: Date.now() / 1000 - 90_000, size: 1_200_000, runs: 1 }], gallery, notice: options.notice ?? null, height: options.height ?? 470 };
+  let state = { project_id: "p1", sid: "s1", ack: 0, ack_action: 0, gen: 1, init: { gen: 1, project: (options.project ?? starters.lenet5)(), rev: options.rev ?? 0 }, commands: [], annotations: null, saved_rev: options.rev ?? 0, read_only: options.read_only ?? false, lease: { mine: !options.read_only, message: "" }, projects: [{ id: "p1", name: "lenet5", modified: Date.now() / 1000 - 300, size: 48_300_000, runs: 3 }, { id: "p2", name: "A first convolutional network with a rather long name", modified: Date.now() / 1000 - 90_000, size: 1_200_000, runs: 1 }], gallery: options.gallery ?? gallery, notice: options.notice ?? null, height: options.height ?? 470 };
   const push = () => { host.calls += 1; globalThis.__layerloom.editor({ parentElement: editor, data: structuredClone(state), setStateValue }); };
   const setStateValue = (name, snap) => {
     host.snaps.push(snap);
@@ -159,12 +159,12 @@ export function start(module, options = {}) {
       if (!host.alive) return;
       host.snapshot = structuredClone(snap);
       for (const a of snap.actions) if (a.id > state.ack_action) { host.actions.push(a); state.ack_action = a.id; host.onAction?.(a); }
-      state = { ...state, ack: snap.seq, saved_rev: snap.rev, init: snap.gen >= state.gen ? null : state.init, commands: state.commands.filter((c) => c.seq > snap.ack_cmd), annotations: annotate(snap.project, snap.rev) };
+      state = { ...state, ack: snap.seq, saved_rev: snap.rev, init: snap.gen >= state.gen ? null : state.init, commands: state.commands.filter((c) => c.seq > snap.ack_cmd), annotations: options.annotations ? { ...options.annotations, rev: snap.rev } : annotate(snap.project, snap.rev) };
       push();
     }, host.delay);
   };
   Object.assign(host, { set: (change) => { state = { ...state, ...change }; push(); }, get: () => state, command: (label, edits) => host.set({ commands: [...state.commands, { seq: (host.commandSeq = (host.commandSeq ?? 0) + 1), label, edits }] }), feed: (data) => globalThis.__layerloom.feed({ parentElement: feedRoot, data }) });
-  module.default({ parentElement: asset, data: { catalogue, gallery }, setStateValue: () => {} });
+  module.default({ parentElement: asset, data: { catalogue: options.catalogue ?? catalogue, gallery: options.gallery ?? gallery }, setStateValue: () => {} });
   push();
   globalThis.host = host;
   return host;

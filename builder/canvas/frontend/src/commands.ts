@@ -14,6 +14,8 @@ export const viewport = {
   width: 900,
   height: 420,
   fit: (_ids?: string[]): void => {},
+  /** The first look at a network. */
+  open: (): void => {},
   reveal: (_ids: string[]): void => {},
   zoomBy: (_factor: number): void => {},
   center: (): [number, number] => [0, 0],
@@ -309,7 +311,7 @@ app.sync.prepare = (projectId: string): void => {
   }
   if (project !== state.project) doc.state.patch({ project });
   void projectId;
-  requestAnimationFrame(() => viewport.fit());
+  requestAnimationFrame(() => viewport.open());
 };
 
 export function fold(id: string, folded: boolean): void {

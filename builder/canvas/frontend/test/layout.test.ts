@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { layout, needsLayout } from "../src/canvas/layout";
-import { routes, sizeOf } from "../src/canvas/geometry";
+import { drawnPorts, routes, sizeOf } from "../src/canvas/geometry";
 import { edgeId } from "../src/document/edits";
 import type { BlockJson, Catalogue, NetworkJson } from "../src/types";
 import { edge, node } from "./helpers";
@@ -52,6 +52,22 @@ describe("layout", () => {
         const hit = Math.min(x, px) < box.x + box.w && Math.max(x, px) > box.x && Math.min(y, py) < box.y + box.h && Math.max(y, py) > box.y;
         expect(hit).toBe(false);
       }
+    }
+  });
+
+  it("keeps a U-Net in one piece, and its wires from crossing", () => {
+    const two: BlockJson = { ...block("composite"), inputs: ["below", "skip"].map((name) => ({ name, rank: null, holds: "features" as const })) };
+    const known: Catalogue = { categories: [], blocks: { ...catalogue.blocks, Up: two } };
+    const ids = ["image", "down1", "down2", "down3", "up2", "up1", "out"];
+    const network: NetworkJson = { nodes: ids.map((id) => node(id, id.startsWith("up") ? "Up" : "Conv")), edges: ids.slice(1).map((id, i) => edge(ids[i]!, id, id.startsWith("up") ? "below" : "in")) };
+    network.edges.push(edge("down1", "up1", "skip"), edge("down2", "up2", "skip"));
+    const at = layout(network, known, undefined, VIEW);
+    for (const n of network.nodes) n.position = at.get(n.id)!;
+    for (const [a, b] of [["down1", "up1"], ["down2", "up2"]] as const) expect(at.get(b)![0]).toBeGreaterThan(at.get(a)![0]);
+    // Whichever of its sources stands higher comes in above.
+    for (const [up, skip, below] of [["up1", "down1", "up2"], ["up2", "down2", "down3"]] as const) {
+      const order = at.get(skip)![1] < at.get(below)![1] ? ["skip", "below"] : ["below", "skip"];
+      expect(drawnPorts(network.nodes.find((n) => n.id === up)!, network, known)).toEqual(order);
     }
   });
 

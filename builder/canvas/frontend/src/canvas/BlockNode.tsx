@@ -1,5 +1,5 @@
-import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
-import { memo, type ReactElement, useState } from "react";
+import { Handle, type Node, type NodeProps, Position, useUpdateNodeInternals } from "@xyflow/react";
+import { type CSSProperties, memo, type ReactElement, useEffect, useRef, useState } from "react";
 import { app, OWN } from "../app";
 import { plainSettings, REPEAT } from "../document/definitions";
 import { fold, rename } from "../commands";
@@ -89,6 +89,13 @@ interface PortsProps {
 
 /** The ends of wires. React Flow's handles are dear to draw, and annotations do not change them. */
 const Ports = memo(function Ports({ ids, node, h, gives }: PortsProps): ReactElement {
+  const measure = useUpdateNodeInternals();
+  const order = ids.join();
+  const measured = useRef(order);
+  useEffect(() => {
+    if (measured.current !== order) measure(node);
+    measured.current = order;
+  }, [order, node, measure]);
   return (
     <>
       {ids.map((port, k) => (
@@ -125,11 +132,21 @@ function Tile({ node, block, state }: { node: NodeJson; block: BlockJson | undef
   return (
     <div className="tile-face">
       <Icon name={block?.category === "merge" ? "merge" : "activation"} size={16} />
-      <span className="tile-label">{block?.label ?? node.block}</span>
+      <span className="tile-label" style={letters(block?.label ?? node.block)}>{block?.label ?? node.block}</span>
       <StateIcon state={state} size={12} />
     </div>
   );
 }
+
+/** How long a text is, so that its letters can be as large as its block has room for. */
+const letters = (text: string): CSSProperties => ({ "--letters": text.length }) as CSSProperties;
+
+/** A long name of one word may break where a part of it begins: Adaptive|AvgPool2d. */
+const broken = (text: string): (string | ReactElement)[] =>
+  text.split(/(?<=[a-z])(?=[A-Z])/).flatMap((part, i) => (i ? [<wbr key={i} />, part] : [part]));
+
+/** What fits in a block's second line: its kind with its most telling setting, or its kind alone. */
+const LINE = 17;
 
 function Title({ node }: { node: NodeJson }): ReactElement {
   const [editing, setEditing] = useState(false);
@@ -140,6 +157,7 @@ function Title({ node }: { node: NodeJson }): ReactElement {
     return (
       <span
         className="block-title"
+        style={letters(node.id)}
         title={node.id}
         onDoubleClick={(e) => {
           e.stopPropagation();
@@ -190,6 +208,9 @@ function Card({ node, network, block, annotation, state, h }: CardProps & { stat
     if (block?.kind === "leaf") return settingsLine(settings, block.settings.filter((s) => s.name !== block.variadic));
     return times > 1 ? `×${times}` : "";
   });
+  const label = block?.label ?? node.block;
+  const whole = line ? `${label} ${line}` : label;
+  const shown = whole.length <= LINE ? whole : label;
   return (
     <>
       <div className="block-head">
@@ -213,7 +234,7 @@ function Card({ node, network, block, annotation, state, h }: CardProps & { stat
             </button>
           )}
         </span>
-        <span className="block-sub" title={`${block?.label ?? node.block}${line ? ` ${line}` : ""}`}>{`${block?.label ?? node.block}${line ? ` ${line}` : ""}`}</span>
+        <span className="block-sub" style={letters(shown)} title={whole}>{broken(shown)}</span>
       </div>
       <Body id={node.id} network={network} state={state} annotation={annotation} height={h - HEAD_AND_FOOT} />
       <Foot state={state} annotation={annotation} unknown={!block} />
@@ -250,9 +271,9 @@ function Foot({ state, annotation, unknown }: { state: string; annotation: NodeA
   const full = annotation?.caption || plain;
   // What does not fit beside the number of parameters is shortened to its first word, never cut.
   const first = full.split(" ")[0] ?? "";
-  const text = full.length + counted.length <= (full === plain ? 11 : 14) ? full : first.length + counted.length <= 11 ? first : "";
+  const text = full.length + counted.length <= (full === plain ? 12 : 14) ? full : first.length + counted.length <= 12 ? first : "";
   return (
-    <div className="block-foot">
+    <div className="block-foot" data-shape={plain} style={letters(plain)}>
       <span className="foot-text" title={full}>{text}</span>
       {counted && <span className="foot-count" title={`${count(parameters)} parameters`}>{counted}</span>}
     </div>

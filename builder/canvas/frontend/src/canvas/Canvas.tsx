@@ -34,6 +34,9 @@ type PointerLike = { clientX: number; clientY: number } | { touches: ArrayLike<{
 
 const NODE_TYPES = { block: BlockNode };
 const EDGE_TYPES = { wire: Wire };
+/** From this zoom on everything can be read; below the lesser one, no more than names. */
+const NEAR = 0.8;
+const LEAST = 0.5;
 const reduced = (): boolean => globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
 
 /** Draws React Flow once it has a size: in a hidden tab it has none, and would fit to nothing. */
@@ -69,23 +72,38 @@ function Flow(): ReactElement {
   const readOnly = useReadOnly();
   const flow = useReactFlow<BlockFlowNode, WireFlowEdge>();
   const store = useStoreApi<BlockFlowNode, WireFlowEdge>();
-  // From afar only names and pictures can be read: the rest is left out, which also keeps large networks quick.
-  const far = useStore((s) => s.transform[2] < 0.5);
+  // The smaller the drawing, the larger its letters and the fewer; that also keeps large networks quick.
+  const look = useStore((s) => (s.transform[2] < LEAST ? "flow far" : s.transform[2] < NEAR ? "flow mid" : "flow"));
+  const width = useStore((s) => s.width);
+  const height = useStore((s) => s.height);
   const pane = useRef<HTMLDivElement>(null);
   const foundRef = useRef(found);
   foundRef.current = found;
   const loaded = useDocument((d) => d.loaded);
 
   useEffect(() => {
-    viewport.fit = (ids) => void flow.setViewport(fitting(placesOf(ids), store.getState()), { duration: reduced() ? 0 : 180 });
-    viewport.zoomBy = (factor) => void flow.zoomTo(flow.getZoom() * factor, { duration: reduced() ? 0 : 120 });
+    viewport.fit = (ids) => {
+      opened.current = false;
+      void flow.setViewport(fitting(placesOf(ids), store.getState()), { duration: reduced() ? 0 : 180 });
+    };
+    viewport.open = () => {
+      opened.current = true;
+      void flow.setViewport(fitting(placesOf(), store.getState(), LEAST));
+    };
+    viewport.zoomBy = (factor) => {
+      opened.current = false;
+      void flow.zoomTo(flow.getZoom() * factor, { duration: reduced() ? 0 : 120 });
+    };
     viewport.center = () => {
       const box = pane.current?.getBoundingClientRect();
       if (!box) return [0, 0];
       const p = flow.screenToFlowPosition({ x: box.left + box.width / 2, y: box.top + box.height / 2 });
       return [p.x, p.y];
     };
-    viewport.reveal = (ids) => setTimeout(() => reveal(flow, store.getState(), ids), 30);
+    viewport.reveal = (ids) => {
+      opened.current = false;
+      setTimeout(() => reveal(flow, store.getState(), ids), 30);
+    };
     viewport.focusCanvas = () => pane.current?.focus({ preventScroll: true });
     drag.wireAt = (x, y) => {
       const p = flow.screenToFlowPosition({ x, y });
@@ -101,16 +119,21 @@ function Flow(): ReactElement {
     };
   }, [flow, store]);
 
-  // The first look at a network shows all of it; after that the view is the person's.
+  // The first look at a network shows as much of it as can be read; it keeps to the size of the canvas until
+  // the person moves the view.
+  const opened = useRef(false);
+  useEffect(() => {
+    if (opened.current && width > 0 && height > 0) viewport.open();
+  }, [width, height]);
   const fitted = useRef("");
   useEffect(() => {
     const key = `${app.document.state.get().projectId}/${name}`;
     if (loaded && network.nodes.length === 0) fitted.current = key;
     if (!loaded || fitted.current === key || nodes.length === 0) return;
     fitted.current = key;
-    const frame = requestAnimationFrame(() => void flow.setViewport(fitting(placesOf(), store.getState())));
+    const frame = requestAnimationFrame(() => viewport.open());
     return () => cancelAnimationFrame(frame);
-  }, [loaded, name, nodes.length, network.nodes.length, flow, store]);
+  }, [loaded, name, nodes.length, network.nodes.length]);
 
   const onConnect = useCallback((c: Connection) => {
     if (c.source && c.target) connect(c.source, c.target, c.targetHandle ?? undefined);
@@ -181,7 +204,7 @@ function Flow(): ReactElement {
   );
 
   return (
-    <div className={far ? "flow far" : "flow"} ref={pane} tabIndex={-1}>
+    <div className={look} ref={pane} tabIndex={-1}>
       <ReactFlow<BlockFlowNode, WireFlowEdge>
         nodes={nodes}
         edges={edges}
@@ -208,7 +231,10 @@ function Flow(): ReactElement {
         onNodeDrag={onDrag}
         onNodeDragStop={onDragStop}
         onPaneClick={() => app.ui.patch({ quick: null, wiring: null, menu: null })}
-        onMoveStart={() => app.ui.get().menu && app.ui.patch({ menu: null })}
+        onMoveStart={(event) => {
+          if (event) opened.current = false;
+          if (app.ui.get().menu) app.ui.patch({ menu: null });
+        }}
         onNodeClick={() => app.ui.get().menu && app.ui.patch({ menu: null })}
         onNodeContextMenu={(e, node) => {
           e.preventDefault();
@@ -311,15 +337,18 @@ function placesOf(ids?: string[]): Place[] {
   return ids ? ids.flatMap((id) => all.get(id) ?? []) : [...all.values()];
 }
 
-/** The view that shows these places whole, never enlarged, begun near the top, and none under the zoom buttons. */
-function fitting(places: Place[], size: { width: number; height: number }): { x: number; y: number; zoom: number } {
+/**
+ * The view that shows these places whole, never enlarged, begun near the top, and none under the zoom buttons.
+ * Where that would be smaller than `least`, it shows their beginning at that zoom.
+ */
+function fitting(places: Place[], size: { width: number; height: number }, least = 0.12): { x: number; y: number; zoom: number } {
   if (places.length === 0) return { x: 0, y: 0, zoom: 1 };
   const x0 = Math.min(...places.map((p) => p.x));
   const y0 = Math.min(...places.map((p) => p.y));
   const w = Math.max(...places.map((p) => p.x + p.w)) - x0;
   const h = Math.max(...places.map((p) => p.y + p.h)) - y0;
   const view = (right: number): { x: number; y: number; zoom: number } => {
-    const zoom = Math.max(0.12, Math.min(1, (size.width - 20 - right) / w, (size.height - 40) / h));
+    const zoom = Math.max(least, Math.min(1, (size.width - 20 - right) / w, (size.height - 40) / h));
     const left = 20 + Math.max(0, (size.width - 20 - right - w * zoom) / 2);
     const top = 20 + Math.max(0, Math.min(26, (size.height - 40 - h * zoom) / 2));
     return { x: left - x0 * zoom, y: top - y0 * zoom, zoom };

@@ -47,6 +47,23 @@ export function sizeOf(
 export const portY = (h: number, k: number, n: number): number =>
   n <= 1 ? h / 2 : h / 2 + (k - (n - 1) / 2) * Math.min(PORT_STEP, (h - 12) / n);
 
+/**
+ * The ports of a block from top to bottom. Named ones stand in the order of the blocks that feed them, so that
+ * their wires need not cross: a skip comes in above what comes up from below. Numbered ones keep their order.
+ */
+export function drawnPorts(node: NodeJson, network: NetworkJson, catalogue: Catalogue): string[] {
+  const block = catalogue.blocks[node.block];
+  const ports = portsOf(node, block, network.edges);
+  if (ports.length < 2 || block?.variadic) return ports;
+  const heights = new Map<string, number>();
+  for (const e of network.edges) {
+    const source = e.target === node.id ? network.nodes.find((n) => n.id === e.source) : undefined;
+    if (source) heights.set(e.target_port, source.position[1]);
+  }
+  const height = (port: string): number => heights.get(port) ?? Number.NaN;
+  return heights.size < ports.length ? ports : [...ports].sort((a, b) => height(a) - height(b));
+}
+
 // --- routes -------------------------------------------------------------------------------------
 
 export interface Route {
@@ -70,7 +87,7 @@ export function routes(
   const placed = new Map<string, Placed>();
   for (const node of network.nodes) {
     const box = boxes.get(node.id);
-    if (box) placed.set(node.id, { ...box, ports: portsOf(node, catalogue.blocks[node.block], network.edges) });
+    if (box) placed.set(node.id, { ...box, ports: drawnPorts(node, network, catalogue) });
   }
   const all = [...placed.entries()];
   const found = new Map<string, Route>();

@@ -6,6 +6,8 @@ import { type Box, type InnerPicture, type Point, rounded, setInnerLayout, sizeO
 const ROW_GAP = 42;
 const SKIP_GAP = 20;
 const LONELY_GAP = 24;
+/** The zoom from which a drawing can be read. */
+const LEGIBLE = 0.5;
 
 export const pillWidth = (text: string): number => Math.round(text.length * 6.65) + 14;
 
@@ -112,16 +114,20 @@ function wrap(network: NetworkJson, catalogue: Catalogue, boxes: Map<string, Box
   const skips = network.edges.some((e) => Math.abs((rank.get(e.target) ?? 0) - (rank.get(e.source) ?? 0)) > 1);
   let best: Map<string, Box> = boxes;
   let bestZoom = 0;
-  for (let rows = 1; rows <= 8; rows += 1) {
-    const tried = cutInto(list, cuts, rows, left, total, ROW_GAP + (skips ? SKIP_GAP : 0));
-    const w = Math.max(...[...tried.values()].map((b) => b.x + b.w));
-    const h = Math.max(...[...tried.values()].map((b) => b.y + b.h));
-    const zoom = Math.min(1, view.width / (w + 48), view.height / (h + 44));
-    if (zoom > bestZoom * 1.06) {
-      bestZoom = zoom;
-      best = tried;
+  // A row best ends where one wire leads on. Where that leaves the drawing too small to be read, such as under a
+  // skip from the first block to the last, it may end elsewhere.
+  for (const most of [1, Number.POSITIVE_INFINITY]) {
+    for (let rows = 1; rows <= 8 && bestZoom < 1; rows += 1) {
+      const tried = cutInto(list, cuts.filter((c) => c.crossing <= most), rows, left, total, ROW_GAP + (skips ? SKIP_GAP : 0));
+      const w = Math.max(...[...tried.values()].map((b) => b.x + b.w));
+      const h = Math.max(...[...tried.values()].map((b) => b.y + b.h));
+      const zoom = Math.min(1, view.width / (w + 48), view.height / (h + 44));
+      if (zoom > bestZoom * 1.06) {
+        bestZoom = zoom;
+        best = tried;
+      }
     }
-    if (zoom >= 1) break;
+    if (bestZoom >= LEGIBLE) break;
   }
   return best;
 }

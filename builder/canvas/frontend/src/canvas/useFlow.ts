@@ -3,12 +3,11 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
 import { networkOf } from "../document/definitions";
 import { edgeId } from "../document/edits";
-import { portsOf } from "../document/graph";
 import { useValue } from "../document/observable";
 import { useCatalogue, useDocument, useUi } from "../hooks";
 import type { Edit, NetworkAnnotation, NetworkJson } from "../types";
 import type { BlockFlowNode } from "./BlockNode";
-import { type Box, routes, type Route, sizeOf } from "./geometry";
+import { type Box, drawnPorts, routes, type Route, sizeOf } from "./geometry";
 import { quiet } from "./layout";
 import type { WireFlowEdge } from "./Wire";
 
@@ -136,7 +135,7 @@ function rebuild(
   return network.nodes.map((node) => {
     const was = before.get(node.id);
     const { w, h, look } = sizeOf(node, catalogue, annotation?.nodes[node.id], network.edges);
-    const ports = portsOf(node, catalogue.blocks[node.block], network.edges);
+    const ports = drawnPorts(node, network, catalogue);
     const isSelected = chosen.has(node.id);
     const sameData = was && was.data.node === node && was.data.network === name && was.data.w === w && was.data.h === h && was.data.look === look && was.data.ports.join() === ports.join();
     const position = dragging && was?.dragging ? was.position : { x: node.position[0], y: node.position[1] };

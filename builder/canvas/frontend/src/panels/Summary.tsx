@@ -1,4 +1,4 @@
-import type { ReactElement } from "react";
+import type { CSSProperties, ReactElement } from "react";
 import { app } from "../app";
 import { networkOf } from "../document/definitions";
 import { viewport } from "../commands";
@@ -41,7 +41,7 @@ export function Summary(): ReactElement {
       {listed.length > 0 && (
         <section>
           <h4 className="with-sum"><span>Parameters by block</span><span className="plain">{count(notes?.parameters)}</span></h4>
-          <ul className="bars">
+          <ul className="bars" style={{ "--names": Math.min(14, Math.max(9, ...listed.map((n) => n.id.length))) } as CSSProperties}>
             {listed.map((n) => (
               <li key={n.id}>
                 <button type="button" onClick={() => { app.document.select([n.id]); viewport.reveal([n.id]); }} title={`Select ${n.id}`}>
