@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -298,6 +299,18 @@ def test_sigterm_saves_and_stops(launcher: Launcher, folder: Path, curve: dict[s
     launcher.resume(folder)
     wait_for(folder, ended)
     assert same_curve(folder, curve)
+
+
+def test_a_worker_whose_folder_is_taken_away_ends(launcher: Launcher, folder: Path) -> None:
+    launcher.start(folder)
+    pid = wait_for(folder, running_at(5)).pid
+    control.send(folder, {"op": "pause"})
+    wait_for(folder, lambda s: s.status == "paused")
+    shutil.rmtree(folder)
+    limit = time.monotonic() + 60
+    while run.alive(pid):
+        assert time.monotonic() < limit, "it trains on, and nobody can stop it"
+        time.sleep(0.05)
 
 
 def test_the_worker_survives_its_server(folder: Path, curve: dict[str, np.ndarray]) -> None:

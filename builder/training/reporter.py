@@ -25,6 +25,8 @@ class Reporter:
         self.meanwhile = "Training goes on."
         self.lock = threading.Lock()
         self.saved = 0.0
+        self.gone = False
+        """Whether the run's folder has been taken away: then nobody can see or command the training any more."""
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self._beat, name="reporter", daemon=True)
         self.thread.start()
@@ -75,6 +77,8 @@ class Reporter:
                 self.trouble("the history", self.history.error)
             if tick % 2 == 0:
                 self.publish()
+            if tick % 20 == 0:
+                self.gone = not self.folder.is_dir()
 
     def end(self) -> None:
         """Stop the thread and leave the last state on disk."""

@@ -158,7 +158,7 @@ class Session:
                 time.sleep(PAUSE_POLL)
                 commands = self.receiver.take() if self.receiver.waiting() else []
                 self.receiver.done()
-                if self.terminated or any(c.get("op") == "stop" for c in commands):
+                if self._cut_off() or any(c.get("op") == "stop" for c in commands):
                     self.reporter.meanwhile = "It was not saved."
                     return
             self._look_last()
@@ -184,7 +184,7 @@ class Session:
                 if self.allowed:
                     self._allow(self.allowed[1:])
                     self.paused = not self.allowed
-            if receiver.waiting() or self.terminated:
+            if receiver.waiting() or self._cut_off():
                 self._obey()
             if prober is not None and prober.maybe(state.step, state.epoch):
                 self.reporter.trouble("feature maps", prober.error)
@@ -268,9 +268,13 @@ class Session:
 
     # --- commands --------------------------------------------------------------------------
 
+    def _cut_off(self) -> bool:
+        """Whether to end without having been commanded: the system asked for it, or the run's folder is gone."""
+        return self.terminated or self.reporter.gone
+
     def _obey(self) -> None:
         """Carry out what was asked, then say so."""
-        stop = self.terminated
+        stop = self._cut_off()
         for command in self.receiver.take():
             stop = self._apply(command) or stop
         if not stop:
@@ -337,7 +341,7 @@ class Session:
         try:
             while self.paused:
                 time.sleep(PAUSE_POLL)
-                if self.receiver.waiting() or self.terminated:
+                if self.receiver.waiting() or self._cut_off():
                     self._obey()
                     if self.prober is not None and not self.prober.due:
                         self.prober.probe(state.step, state.epoch)
