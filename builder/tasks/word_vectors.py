@@ -256,7 +256,12 @@ class WordVectors(Task):
             help="The vectors of the words in the plane of their largest variance.",
             width=1.5,
         ),
-        Look("word_arithmetic", "Calculate with words", width=1.1),
+        Look(
+            "word_arithmetic",
+            "Calculate with words",
+            help="One word gives its nearest neighbours. The words you write are left out of the answer.",
+            width=1.1,
+        ),
         Look(
             "word_tree",
             "Way to a word",

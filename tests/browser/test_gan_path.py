@@ -64,7 +64,7 @@ def test_a_gan_is_opened_trained_stepped_alone_and_exported(chrome: Any, server:
         page.get_by_text("new noise, draw 2").wait_for()
         until(lambda: page.locator(".js-plotly-plot .scatterlayer").first.inner_html() != before)
         look.shot("new-noise")
-        page.get_by_role("button", name="Fixed noise").click()
+        page.get_by_role("button", name="Back", exact=True).click()
         page.get_by_text("new noise").wait_for(state="detached")
 
         look.tab("Code")

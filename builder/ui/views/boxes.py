@@ -43,7 +43,7 @@ def draw(scene: Scene) -> None:
         return
     truths, answers = scene.array("truths"), scene.array("answers")
     count = min(SHOWN, len(found), len(inputs))
-    heading, field, chooser = st.columns([2, 1.7, 0.8], gap="medium", vertical_alignment="bottom")
+    heading, field, chooser = st.columns([2, 1.7, 0.8], gap="medium", vertical_alignment="top")
     with heading:
         scene.title(scene.when)
     least = field.slider(

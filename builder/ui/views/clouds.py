@@ -31,7 +31,6 @@ def draw(scene: Scene) -> None:
         f"<b style='color: {plots.ORANGE}'>●</b> generated &ensp; background: what the discriminator says, "
         f"<b style='color: {plots.BLUE}'>blue</b> for real</span>"
     )
-    noise.buttons(scene)
 
 
 def figure(scene: Scene, data: Array, made: Array) -> go.Figure:
@@ -71,5 +70,6 @@ def figure(scene: Scene, data: Array, made: Array) -> go.Figure:
     if info is not None:  # wild points must not shrink the picture
         drawn.update_xaxes(range=[info["low"][0], info["high"][0]])
         drawn.update_yaxes(range=[info["low"][1], info["high"][1]])
-    drawn.update_yaxes(scaleanchor="x")
+    drawn.update_xaxes(constrain="domain")
+    drawn.update_yaxes(scaleanchor="x", constrain="domain")
     return drawn

@@ -82,8 +82,13 @@ def matrix(values: Array, names: tuple[str, ...], dark: bool = False) -> str:
                 f"<i style='background:{back};{text}' title='true {name}, predicted {other}: {number:,}'>{number or ''}</i>"
             )
     ends = "".join(f"<span class='column' title='{name}'>{name}</span>" for name in names)
-    grid = f"grid-template-columns:{wide}px repeat({count}, minmax(0, 72px));grid-auto-rows:{17 if count > 8 else 21}px"
+    grid = f"grid-template-columns:{wide}px repeat({count}, minmax(0, 72px));grid-auto-rows:{_row_height(count)}px;font-size:{9.5 if count > 14 else 11}px"
     return f"{_STYLE}<div class='matrix' style='{grid}'>{''.join(cells)}<span></span>{ends}</div>"
+
+
+def _row_height(count: int) -> int:
+    """Of a confusion matrix, so that it stands on a small screen as a whole."""
+    return 21 if count <= 8 else 17 if count <= 14 else 11
 
 
 def plane(

@@ -10,23 +10,41 @@ from builder.ui.views import plots
 from builder.ui.views.scene import Scene
 
 SHOWN = 200
+HEIGHT = 186
 
 
 def draw(scene: Scene) -> None:
     """Draw a stretch of the series, with the forecast for a step ahead or the last one."""
     forecast, truth, naive = (scene.array(role) for role in ("forecast", "truth", "naive"))
-    scene.title(scene.when)
     if forecast is None or truth is None or naive is None:
+        scene.title()
         st.info("The forecast comes with the first steps of the training.")
         return
     horizon = truth.shape[1]
-    left, right = st.columns([1.2, 3], vertical_alignment="bottom")
-    ahead = 1
+    heading, left, right = st.columns([1.4, 1, 1.4], gap="medium", vertical_alignment="top")
+    with heading:
+        scene.title(scene.when)
+    ahead, start = horizon, 0
     if horizon > 1:
-        ahead = left.slider("Steps ahead", 1, horizon, horizon, key=scene.key("ahead"))
-    start = 0
+        ahead = left.slider(
+            "Steps ahead",
+            1,
+            horizon,
+            horizon,
+            key=scene.key("ahead"),
+            format="%d steps ahead",
+            label_visibility="collapsed",
+        )
     if len(truth) > SHOWN:
-        start = right.slider("From", 0, len(truth) - SHOWN, 0, key=scene.key("from"), help="The first step shown.")
+        start = right.slider(
+            "From",
+            0,
+            len(truth) - SHOWN,
+            0,
+            key=scene.key("from"),
+            format="from step %d",
+            label_visibility="collapsed",
+        )
     stretch = slice(start, start + SHOWN)
     time = np.arange(start, min(start + SHOWN, len(truth))) + ahead
     figure = go.Figure()
@@ -37,8 +55,13 @@ def draw(scene: Scene) -> None:
         ("forecast", forecast, {"color": plots.ORANGE, "width": 1.8}),
     ):
         figure.add_trace(go.Scatter(x=time, y=values[stretch, ahead - 1], mode="lines", name=name, line=line))
-    plots.layout(figure, 280)
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.1, "x": 0}, hovermode="x unified")
+    plots.layout(figure, HEIGHT)
+    figure.update_layout(
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        hovermode="x unified",
+        margin={"l": 44, "r": 12, "t": 22, "b": 34},
+    )
     figure.update_xaxes(title="step")
     st.plotly_chart(figure, key=scene.key("series"), config=plots.CONFIG)
     error, baseline = (float(np.abs(v - truth).mean()) for v in (forecast, naive))

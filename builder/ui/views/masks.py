@@ -34,7 +34,7 @@ def draw(scene: Scene) -> None:
         scene.title()
         st.info("Masks appear as soon as something trains.")
         return
-    heading, field = st.columns([1.2, 1], vertical_alignment="bottom")
+    heading, field = st.columns([1.2, 1], vertical_alignment="top")
     with heading:
         scene.title(scene.when)
     threshold = field.slider(

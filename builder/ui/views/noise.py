@@ -26,19 +26,20 @@ def samples(scene: Scene, count: int) -> Array | None:
         except (CheckpointError, ValueError, OSError) as error:
             st.toast(str(error))
             drawn = st.session_state[key] = 0
-    scene.title(remark)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        scene.title(remark)
+        _buttons(scene, drawn)
     if made is None:
         st.info("The first samples come as soon as something trains.")
         return None
     return made[:count]
 
 
-def buttons(scene: Scene) -> None:
-    """New noise, and back to the one that is followed."""
+def _buttons(scene: Scene, drawn: int) -> None:
+    """New noise, and back to the one that is followed; it takes saved weights to ask."""
     key = scene.key("drawn")
-    drawn = int(st.session_state.get(key, 0))
     if scene.run.weights() is None:
-        return  # it takes saved weights to ask
+        return
 
     def draw() -> None:
         st.session_state[key] = drawn + 1
@@ -46,13 +47,12 @@ def buttons(scene: Scene) -> None:
     def back() -> None:
         st.session_state[key] = 0
 
-    with st.container(horizontal=True, gap="small"):
-        st.button(
-            "New noise",
-            key=scene.key("new"),
-            on_click=draw,
-            icon=":material/casino:",
-            help="Draw other noise, to see that samples are made and not learned by heart.",
-        )
-        if drawn:
-            st.button("Fixed noise", key=scene.key("back"), on_click=back, help="The noise that is followed.")
+    st.button(
+        "New noise",
+        key=scene.key("new"),
+        on_click=draw,
+        type="tertiary",
+        help="Draw other noise: samples are made, not learned by heart.",
+    )
+    if drawn:
+        st.button("Back", key=scene.key("back"), on_click=back, type="tertiary", help="To the noise that is followed.")

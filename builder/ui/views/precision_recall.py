@@ -22,7 +22,7 @@ def draw(scene: Scene) -> None:
         scene.title()
         st.info("The curves come with the first validation.")
         return
-    heading, field = st.columns([1.4, 1], vertical_alignment="bottom")
+    heading, field = st.columns([1.4, 1], vertical_alignment="top")
     with heading:
         scene.title(scene.split_name)
     limit = field.select_slider(

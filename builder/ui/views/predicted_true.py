@@ -6,17 +6,54 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from builder.ui.views import plots
+from builder.training.snapshot import Array
+from builder.ui.views import drawn, plots
 from builder.ui.views.scene import Scene
+
+HEIGHT = 218
+BINS = 30
 
 
 def draw(scene: Scene) -> None:
-    """Draw it, with the mean as the guess that needs no network."""
+    """Draw it, how far the guesses are off, and the mean as the guess that needs no network."""
     guess, truth = scene.array("guess"), scene.array("truth")
-    scene.title(scene.when)
     if guess is None or truth is None or not len(truth):
+        scene.title()
         st.info("Guesses appear as soon as something trains.")
         return
+    scene.title(scene.when)
+    left, middle, right = st.columns([1.15, 1, 1], gap="medium")
+    with left:
+        st.plotly_chart(_points(guess, truth), key=scene.key("points"), config=plots.CONFIG)
+    off = guess - truth
+    with middle:
+        reach = float(np.abs(off).max()) or 1.0
+        counts, _ = np.histogram(off, BINS, (-reach, reach))
+        st.markdown("**How far they are off**")
+        st.html(drawn.histogram(counts, -reach, reach, 120))
+        st.caption("Predicted less true: to the left of 0 the guess was too low.")
+    error, plain = np.abs(off).mean(), np.abs(truth - truth.mean()).mean()
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    rows = [
+        ("mean absolute error", f"{error:.4g}"),
+        ("… always guessing their mean", f"{plain:.4g}"),
+        ("root mean squared error", f"{np.sqrt((off**2).mean()):.4g}"),
+        ("R², the explained part of the variance", f"{1 - float((off**2).sum()) / spread:.3f}" if spread else "–"),
+        ("samples", f"{len(truth):,}"),
+    ]
+    cells = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in rows)
+    with right:
+        st.markdown("**In numbers**")
+        st.html(f"<style>{_TABLE}</style><table class='guesses'>{cells}</table>")
+
+
+_TABLE = """
+.guesses { font-size: 13px; font-variant-numeric: tabular-nums; border-collapse: collapse; }
+.guesses td { padding: 2px 18px 2px 0; border: 0; } .guesses td:last-child { text-align: right; font-weight: 600; padding-right: 0; }
+"""
+
+
+def _points(guess: Array, truth: Array) -> go.Figure:
     low, high = float(min(guess.min(), truth.min())), float(max(guess.max(), truth.max()))
     figure = go.Figure(
         go.Scatter(
@@ -32,11 +69,8 @@ def draw(scene: Scene) -> None:
             hovertemplate="true %{x:.4g}, predicted %{y:.4g}<extra></extra>",
         )
     )
-    plots.layout(figure, 230)
-    figure.update_xaxes(title="true")
-    figure.update_yaxes(title="predicted")
-    st.plotly_chart(figure, key=scene.key("points"), config=plots.CONFIG)
-    error, plain = np.abs(guess - truth).mean(), np.abs(truth - truth.mean()).mean()
-    st.caption(
-        f"Off by {error:.4g} on average over {len(truth):,} samples; always guessing their mean, by {plain:.4g}."
-    )
+    plots.layout(figure, HEIGHT)
+    room = 0.04 * (high - low or 1)
+    figure.update_xaxes(title="true", range=[low - room, high + room], constrain="domain")
+    figure.update_yaxes(title="predicted", range=[low - room, high + room], scaleanchor="x", constrain="domain")
+    return figure

@@ -13,12 +13,14 @@ from builder.ui.views import pictures
 from builder.ui.views.scene import Scene
 
 SHOWN = 24
+FEW = 4
+"""Numbers that are written rather than drawn."""
 
 _GRID = """
 .predictions { display: grid; grid-template-columns: repeat(auto-fill, minmax(52px, 1fr)); gap: 6px 8px; }
 .predictions figure { margin: 0; text-align: center; font-size: 11px; line-height: 1.3; }
 .predictions img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px; background: #0b0d12; }
-.predictions.texts { grid-template-columns: repeat(auto-fill, minmax(112px, 1fr)); }
+.predictions.texts { grid-template-columns: repeat(auto-fill, minmax(118px, 1fr)); }
 .predictions p { font-size: 14px; margin: 0; padding: 4px 2px; border-radius: 4px; background: rgb(140 150 170 / .14); overflow-wrap: anywhere; }
 .predictions figcaption { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; font-weight: 600; }
 .predictions small { opacity: .7; display: block; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
@@ -27,12 +29,15 @@ _GRID = """
 
 def draw(scene: Scene) -> None:
     """Draw the wrong ones, the worst first, or others."""
-    scene.title()
     prediction = scene.array("prediction")
     if prediction is None:
+        scene.title()
         st.info("Predictions come with the first validation.")
         return
-    only = st.segmented_control(
+    heading, field = st.columns([1.4, 1], vertical_alignment="center")
+    with heading:
+        scene.title(scene.split_name)
+    only = field.segmented_control(
         "Show", ["Wrong", "Right", "All"], default="Wrong", key=scene.key("shown"), label_visibility="collapsed"
     )
     given = scene.array("label")
@@ -59,6 +64,7 @@ def draw(scene: Scene) -> None:
             continue
         right = prediction[i] == label[i]
         text = scene.dataset.sample_text({name: values[int(i)] for name, values in samples.items()})
+        text = _numbers(np.asarray(inputs[int(i)])) if text is None else text
         if text is None:
             picture = pictures.url(pictures.sample_picture(np.asarray(inputs[int(i)], np.float32)))
             shown = f"<img src='{picture}' alt=''/>"
@@ -73,6 +79,13 @@ def draw(scene: Scene) -> None:
     st.html(f"<style>{_GRID}</style><div class='predictions{kind}'>{''.join(cells)}</div>")
     if len(index) > SHOWN:
         st.caption(f"{SHOWN} of {len(index):,}" + (", the worst first." if only == "Wrong" else "."))
+
+
+def _numbers(values: Array) -> str | None:
+    """A point or a short row of a table as its numbers; None for anything else."""
+    if values.ndim != 1 or len(values) > FEW or not np.issubdtype(values.dtype, np.floating):
+        return None
+    return ", ".join(f"{v:.2f}" for v in values)
 
 
 def _probability(values: Array | None, i: int, prediction: int) -> str:

@@ -17,7 +17,7 @@ from builder.ui.views.scene import Scene
 
 COUNT = 8
 _LIST = """
-.near { display: grid; grid-template-columns: max-content 1fr max-content; gap: 4px 10px; font-size: 13px; align-items: center; }
+.near { display: grid; grid-template-columns: max-content 1fr max-content; gap: 2px 10px; font-size: 13px; line-height: 18px; align-items: center; }
 .near .first { font-weight: 600; } .near i { display: block; height: 8px; border-radius: 2px; }
 .near span { font-variant-numeric: tabular-nums; opacity: .75; }
 """
@@ -25,17 +25,21 @@ _LIST = """
 
 def draw(scene: Scene) -> None:
     """Draw the field, the answer and the downloads."""
-    scene.title()
     if scene.run.weights() is None:
+        scene.title()
         st.info("Calculate here after the first epoch, when the first weights are saved.")
         return
     try:
         names = scene.dataset.token_names()
-        asked = st.text_input(
+        heading, field = st.columns([1, 1.3], vertical_alignment="center")
+        with heading:
+            scene.title()
+        asked = field.text_input(
             "Words with + and − between them",
             value=_example(scene, names),
             key=scene.key(f"asked.{scene.dataset.name}"),
-            help="One word gives its nearest neighbours. The words you write are left out of the answer.",
+            label_visibility="collapsed",
+            placeholder="words with + and − between them",
         )
         plus, minus = terms(asked)
         found = evaluate.ask(scene.run.folder, {"plus": plus, "minus": minus, "count": COUNT})

@@ -15,15 +15,16 @@ from builder.ui.views.scene import Scene
 Array = np.ndarray[Any, Any]
 
 ALL = "the most frequent words"
+HEIGHT = 196
 LABELLED = 80
 """The most words that are written out; further ones are dots with their word under the mouse."""
 
 
 def draw(scene: Scene) -> None:
     """Draw the words of one relation joined in pairs, or all of them."""
-    scene.title("" if scene.step is None else f"step {scene.step:,}")
     vectors, shown = scene.array("vectors"), scene.array("shown")
     if vectors is None or shown is None:
+        scene.title()
         st.info("The map comes with the first steps of the training.")
         return
     try:
@@ -33,7 +34,10 @@ def draw(scene: Scene) -> None:
         st.error(str(error))
         return
     place = {int(number): i for i, number in enumerate(shown)}
-    chosen = st.selectbox("Words", [*relations, ALL], key=scene.key("words"), label_visibility="collapsed")
+    heading, field = st.columns([1, 1], vertical_alignment="center")
+    with heading:
+        scene.title("" if scene.step is None else f"step {scene.step:,}")
+    chosen = field.selectbox("Words", [*relations, ALL], key=scene.key("words"), label_visibility="collapsed")
     pairs = [(place[a], place[b]) for a, b in relations.get(chosen, []) if a in place and b in place]
     members = np.unique(np.array(pairs).reshape(-1)) if pairs else np.arange(len(shown))
     points = np.full((len(shown), 2), np.nan)
@@ -108,7 +112,7 @@ def _figure(points: Array, words: list[str], members: Array, pairs: list[tuple[i
             hovertemplate="%{text}<extra></extra>",
         )
     )
-    plots.layout(figure, 340)
+    plots.layout(figure, HEIGHT)
     figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
     figure.update_xaxes(showticklabels=False, ticks="")
     figure.update_yaxes(showticklabels=False, showgrid=False)
