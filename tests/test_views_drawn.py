@@ -77,7 +77,7 @@ def test_boxes_over_pictures_a_slider_and_curves(space: Workspace, loss: str) ->
         nodes = [n if n.id != "answers" else type(n)(n.id, wider) for n in graph.nodes]
         project = project.replace(networks={"network": type(graph)(tuple(nodes), graph.edges)})
     page, html = results(space, project)
-    assert html.count("<div class='picture'>") == 8
+    assert html.count("<div class='picture'>") == 12
     assert "class='true'" in html
     large, _ = page.get("plotly_chart")
     assert large.proto.spec.count("z0 = ") == 16  # every cell of 4×4 tells its answer
