@@ -101,13 +101,14 @@ def _exportable(network: nn.Module) -> nn.Module:
 
 def _plainly_named(model: Any) -> None:
     """Call weights and layers as in the network itself, also where that was within another module."""
-    scopes = "pkg.torch.onnx.name_scopes"
+    scopes, classes = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
     for value in list(model.graph.initializers.values()):
         value.name = value.name.removeprefix("network.")
     for node in model.graph:
         if "'network'" in node.metadata_props.get(scopes, ""):
             told = node.metadata_props[scopes].replace("'network', ", "").replace("'network.", "'")
             node.metadata_props[scopes] = told
+            node.metadata_props.pop(classes, None)  # it is one longer now
 
 
 def _dynamic(network: nn.Module, samples: tuple[Tensor, ...]) -> Any:

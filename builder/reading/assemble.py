@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +80,7 @@ def assemble(file: File, definition: Definition, inputs: Sequence[Block]) -> Ass
     assembler = _Assembler(file)
     shapes = tuple(block.source_shape() or () for block in inputs)
     body = assembler.body(trace(file, definition, {}), shapes, 0)
-    _agree(body)
+    body.steps = agree(body.steps, body.shapes)
     found = Assembled(notes=assembler.notes)
     held = {f"#{i}": name for i, name in enumerate(definition.inputs)}
     for step in body.steps:
@@ -199,29 +199,31 @@ def _all_arguments(call: Call, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     return [wanted, *(matching.arguments(v) for v in wanted.values() if isinstance(v, Call))]
 
 
-def _agree(body: _Body) -> None:
-    """Settings that leave no trace in the code are those of the other blocks of the same kind.
+def agree(steps: Sequence[Inner], shapes: Mapping[str, Shape]) -> list[Inner]:
+    """The steps with settings that leave no trace in the code as in the other blocks of the same kind.
 
-    Where a residual block needs no projection, say, its code does not tell how it would project.
+    Where a residual block needs no projection, say, its code does not tell how it would project. `shapes` are those
+    of the sources.
     """
+    found = list(steps)
     alike: dict[type[Block], list[int]] = {}
-    for i, step in enumerate(body.steps):
+    for i, step in enumerate(found):
         alike.setdefault(type(step.block), []).append(i)
     for cls, places in alike.items():
         for setting in cls.settings() if len(places) > 1 else ():
             values = setting.choices or ((False, True) if setting.kind == "bool" else ())
-            same = {i: _same_code(body, i, setting.name, values) for i in places}
-            told = {getattr(body.steps[i].block, setting.name) for i in places if len(same[i]) == 1}
+            same = {i: _same_code(found[i], shapes, setting.name, values) for i in places}
+            told = {getattr(found[i].block, setting.name) for i in places if len(same[i]) == 1}
             for i in places if len(told) == 1 else ():
                 if told <= same[i]:
-                    step = body.steps[i]
-                    body.steps[i] = Inner(step.id, step.block.replace(**{setting.name: next(iter(told))}), step.sources)
+                    step = found[i]
+                    found[i] = Inner(step.id, step.block.replace(**{setting.name: next(iter(told))}), step.sources)
+    return found
 
 
-def _same_code(body: _Body, at: int, setting: str, values: tuple[Any, ...]) -> set[Any]:
+def _same_code(step: Inner, known: Mapping[str, Shape], setting: str, values: tuple[Any, ...]) -> set[Any]:
     """The values of a setting with which a block writes the same code."""
-    step = body.steps[at]
-    shapes = tuple(body.shapes[s] for s in step.sources)
+    shapes = tuple(known[s] for s in step.sources)
     first = infer(step.block, shapes)
     found = {getattr(step.block, setting)}
     for value in values:

@@ -75,6 +75,7 @@ def composite(
     result: str,
     shapes: tuple[Shape, ...],
     given: dict[str, Any],
+    named: bool = True,
 ) -> Block | None:
     """The composite of the catalogue that opens to exactly these steps, or None.
 
@@ -83,7 +84,7 @@ def composite(
     one of this name is meant.
     """
     constants = tuple((k, v) for k, v in given.items() if not isinstance(v, Call))
-    return _composite(name, steps, received, result, shapes, constants)
+    return _composite(name, steps, received, result, shapes, constants, named)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -94,21 +95,25 @@ def _composite(
     result: str,
     shapes: tuple[Shape, ...],
     given: tuple[tuple[str, Any], ...],
+    named: bool,
 ) -> Block | None:
     pool = dict.fromkeys(v for step in steps for v in vars(step.block).values())
     channels = [shape[0] for shape in shapes]
     pool |= dict.fromkeys(c // n for c in channels for n in list(pool) if _whole(n) and n > 0 and c % n == 0)
-    known = [cls for cls in blocks.catalogue().values() if cls.template is not Block.template]
+    held = {type(step.block) for step in steps}
+    known = [cls for cls, (always, ever) in _composites().items() if always <= held <= ever]
     for cls in sorted(known, key=lambda cls: not name.startswith(cls.__name__)):
 
         def distance(block: Block) -> Distance:
             template = block.template(*shapes)
             assert template is not None
             places = {port.name: f"#{i}" for i, port in enumerate(block.ports())}
+            written = inside(block, shapes)
+            if not named:
+                places |= {step.id: str(i) for i, step in enumerate(written)}
             made = [
-                Step(s.id, s.block, tuple(places.get(x, x) for x in s.sources))
-                for s in template.steps
-                if _is_module(s.block)
+                Step(s.id if named else places[s.id], s.block, tuple(places.get(x, x) for x in s.sources))
+                for s in written
             ]
             names = sum(a.id != b.id for a, b in zip(made, steps)) + abs(len(made) - len(steps))
             others = sum(_unlike(a, b, taken) for a, b, taken in zip(made, steps, received))
@@ -121,6 +126,38 @@ def _composite(
         if not any(distance(found)):
             return found
     return None
+
+
+Kinds = frozenset[type[Block]]
+
+
+@functools.cache
+def _composites() -> dict[type[Block], tuple[Kinds, Kinds]]:
+    """The composites of the catalogue, with the blocks that each always holds and those that it ever does."""
+    found = {}
+    for cls in blocks.catalogue().values():
+        if cls.template is Block.template:
+            continue
+        seen: list[Kinds] = []
+        for example in cls.examples:
+            block = cls.from_settings(example.settings)
+            numbers = [{s.name: n} for s in cls.settings() if s.kind in ("int", "float") for n in (0, 1, 2, 0.5)]
+            for changes in (*_choices(cls), *numbers):
+                try:
+                    tried = block.replace(**changes)
+                    tried.check(*example.inputs)
+                    seen.append(frozenset(type(step.block) for step in inside(tried, example.inputs)))
+                except (BlockError, SettingError):
+                    continue
+        if seen:
+            found[cls] = (frozenset.intersection(*seen), frozenset().union(*seen))
+    return found
+
+
+def inside(block: Block, shapes: tuple[Shape, ...]) -> list[Step]:
+    """The steps inside a composite that become modules."""
+    template = block.template(*shapes)
+    return [] if template is None else [step for step in template.steps if _is_module(step.block)]
 
 
 def _unlike(one: Step, other: Step, shapes: tuple[Shape, ...]) -> int:

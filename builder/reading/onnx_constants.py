@@ -43,6 +43,8 @@ class Constants(dict[str, Array]):
             held = self.get(operator.inputs[0])
             lengths = np.array(held.shape) if held is not None else lengths
             return None if lengths is None else lengths[attributes.get("start", 0) : attributes.get("end")]
+        if kind == "castlike" and operator.inputs:
+            return self.get(operator.inputs[0])
         given = [self.get(name) if name else None for name in operator.inputs]
         if not given or given[0] is None or any(g is None and n for g, n in zip(given, operator.inputs, strict=True)):
             return None

@@ -15,6 +15,7 @@ from builder.project import MAX_NODES
 from builder.reading.errors import ReadError
 
 Array = npt.NDArray[Any]
+Path = tuple[str, ...]
 
 MAX_BYTES = 2**30
 MAX_DIMENSIONS = 8
@@ -23,13 +24,17 @@ INSTALL = "Opening ONNX needs one more package; install it with: pip install onn
 
 @dataclass(frozen=True)
 class Operator:
-    """One node of the file. `path` is the module that made it, where the file tells: ("layer1", "0", "conv1")."""
+    """One node of the file. `path` is the module that made it, where the file tells: ("layer1", "0", "conv1").
+
+    `classes` are the names of the classes of the modules it lies in, by their paths.
+    """
 
     kind: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
-    path: tuple[str, ...]
+    path: Path
+    classes: tuple[tuple[Path, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def parse(content: bytes) -> OnnxGraph:
         kind, domain = _text(node.op_type), _text(node.domain)
         kind = kind if domain in ("", "ai.onnx") else f"{domain}.{kind}"
         ends = tuple(map(_text, node.input)), tuple(map(_text, node.output))
-        operators.append(Operator(kind, *ends, attributes, _path(node)))
+        operators.append(Operator(kind, *ends, attributes, _path(node), _classes(node)))
     inputs = [_value(v) for v in graph.input if _text(v.name) not in constants]
     if not inputs or not graph.output:
         raise ReadError(f"The network in the file has no {'output' if inputs else 'input'}.")
@@ -190,17 +195,36 @@ def _shapes(model: Any) -> dict[str, tuple[int | None, ...]]:
     return {_text(v.name): _lengths(v.type.tensor_type) for v in values if v.type.tensor_type.HasField("shape")}
 
 
-def _path(node: Any) -> tuple[str, ...]:
+def _path(node: Any) -> Path:
     """The module an operator belongs to, from what PyTorch writes down: "['', 'layer1', 'layer1.0', 'conv2d']"."""
-    for prop in node.metadata_props:
-        if _text(prop.key) == "pkg.torch.onnx.name_scopes" and len(prop.value) < 2000:
-            try:
-                scopes = ast.literal_eval(_text(prop.value))
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                break
-            if isinstance(scopes, list) and len(scopes) > 2 and isinstance(scopes[-2], str):
-                return tuple(part for part in scopes[-2].split(".") if part)
+    scopes = _listing(node, "name_scopes")
+    if len(scopes) > 2:
+        return tuple(part for part in scopes[-2].split(".") if part)
     parts = [
         part for part in _text(node.name).strip("/").split("/") if part
-    ]  # as older exporters name it: /layer1/conv1/Conv
-    return tuple(parts[:-1]) if len(parts) > 1 else ()
+    ]  # as older exporters name it: /layer1/conv1/Conv, or /layer1/layer1.0/conv1/Conv
+    found: list[str] = []
+    for part in parts[:-1]:
+        inner = part.split(".")
+        found = inner if inner[: len(found)] == found else [*found, part]
+    return tuple(found)
+
+
+def _classes(node: Any) -> tuple[tuple[Path, str], ...]:
+    """The classes of the modules an operator lies in, from the same: "['model.Net', 'model.Stage', 'aten.conv2d']"."""
+    scopes, classes = _listing(node, "name_scopes"), _listing(node, "class_hierarchy")
+    if len(scopes) != len(classes):
+        return ()
+    return tuple((tuple(scope.split(".")), cls.rpartition(".")[2]) for scope, cls in zip(scopes[:-1], classes) if scope)
+
+
+def _listing(node: Any, key: str) -> list[str]:
+    """A list of texts among what the exporter says of a node; empty where it says nothing."""
+    for prop in node.metadata_props:
+        if _text(prop.key) == f"pkg.torch.onnx.{key}" and len(prop.value) < 4000:
+            try:
+                found = ast.literal_eval(_text(prop.value))
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                return []
+            return found if isinstance(found, list) and all(isinstance(item, str) for item in found) else []
+    return []

@@ -23,6 +23,7 @@ from builder.reading.ends import answer, entering, with_vocabulary
 from builder.reading.errors import ReadError
 from builder.reading.fitting import fitted
 from builder.reading.layout import placed
+from builder.reading.onnx_composites import Folded, folded
 from builder.reading.onnx_constants import Constants
 from builder.reading.onnx_context import Context, Layer, UnlikeError
 from builder.reading.onnx_file import Array, OnnxGraph, Operator, Value, parse
@@ -39,6 +40,8 @@ def read_onnx(content: bytes, name: str = "") -> Read:
     """The network of an ONNX file with its weights. Raises ReadError with one sentence."""
     reader = _Reader(parse(content))
     graph = reader.read()
+    apart = reader.composites(graph)
+    graph = placed(apart.graph)
     title = (name or reader.file.name or "network")[:MAX_NAME]
     project = fitted(Project(name=title, networks={"network": graph}))
     if reader.opaque:
@@ -48,7 +51,7 @@ def read_onnx(content: bytes, name: str = "") -> Read:
             f"{reader.opaque.total()} operator{'s have' if many else ' has'} no block and stand{'' if many else 's'} as in "
             f"the file, marked: {kinds}. Replace or remove {'them' if many else 'it'} before training."
         )
-    return Read(project, tuple(reader.notes), {"network": reader.state(project)})
+    return Read(project, tuple(reader.notes), {"network": reader.state(project, apart.places)})
 
 
 class _Reader:
@@ -59,6 +62,8 @@ class _Reader:
         self.source: dict[str, tuple[str, str]] = {}
         """The node and port at which each value comes out."""
         self.nodes: dict[str, Node] = {}
+        self.paths: dict[str, tuple[str, ...]] = {}
+        """The module of each block, where the file tells it."""
         self.edges: list[Edge] = []
         self.weights: dict[str, dict[str, Array]] = {}
         self.opaque: Counter[str] = Counter()
@@ -95,7 +100,7 @@ class _Reader:
             self._wire(value.name, id, block.ports()[0].name)
         for value in self.file.inputs:
             self._vocabulary(self.source[value.name][0])
-        return placed(Graph(tuple(self.nodes.values()), tuple(self.edges)))
+        return Graph(tuple(self.nodes.values()), tuple(self.edges))
 
     def _vocabulary(self, id: str) -> None:
         """Let an input of tokens have as many different ones as the layers after it take."""
@@ -123,7 +128,7 @@ class _Reader:
                 raise ReadError(f"{operator.kind[:60]} reads {name[:60]!r}, which nothing gives; the file is damaged.")
         if self.constants.work_out(operator, self._lengths(operator)):
             return
-        if operator.kind in ("Identity", "Cast") and operator.inputs and operator.inputs[0] in self.source:
+        if operator.kind in ("Identity", "Cast", "CastLike") and operator.inputs and operator.inputs[0] in self.source:
             self.source[operator.outputs[0]] = self.source[operator.inputs[0]]
             self.shapes[operator.outputs[0]] = self.shapes[operator.inputs[0]]
             return
@@ -159,6 +164,7 @@ class _Reader:
             operator = dataclasses.replace(operator, path=operator.path[:-1])
         id = self._name(operator, found.block.stem or type(found.block).__name__.lower(), taken)
         self._put(id, found.block, value)
+        self.paths[id] = operator.path
         self.shapes[value] = inferred.shape
         self.weights[id] = layer.weights
         for port, name in zip(found.block.ports(), layer.data, strict=True):
@@ -251,6 +257,7 @@ class _Reader:
         del self.arranged[value]
         id = self._name(self.movers[value], block.stem or type(block).__name__.lower(), taken)
         self._put(id, block, value)
+        self.paths[id] = self.movers[value].path
         self.shapes[value] = places.shape
         self.weights[id] = {}
         self._wire(held.source, id, block.ports()[0].name)
@@ -400,17 +407,29 @@ class _Reader:
 
     # --- weights ---------------------------------------------------------------------------
 
-    def state(self, project: Project) -> dict[str, Tensor]:
+    def composites(self, graph: Graph) -> Folded:
+        """The graph with single layers folded into the composites they were."""
+        shapes = {id: self.shapes[value] for value, (id, port) in self.source.items() if value in self.shapes}
+        opaque = {node.id for node in graph.nodes if isinstance(node.block, UnknownBlock)}
+        known = {id: shape for id, shape in shapes.items() if id not in opaque}
+        classes = {path: name for operator in self.operators for path, name in operator.classes}
+        return folded(
+            graph, self.paths, classes, known, lambda path, taken: names.free([self._identifier("_".join(path))], taken)
+        )
+
+    def state(self, project: Project, where: dict[str, str]) -> dict[str, Tensor]:
         """The weights by the names of the network's modules; these are the blocks' own while it cannot be written."""
         try:
             places = generate(project).modules["network"]
         except ValueError:
-            places = {id: id for id in self.weights}
+            places = {where[id]: where[id] for id in self.weights}
         found: dict[str, Tensor] = {}
         for id, arrays in self.weights.items():
             for name, array in arrays.items():
                 whole = array.dtype.kind in "iu"
-                found[f"{places[id]}.{name}"] = torch.from_numpy(np.array(array, np.int64 if whole else np.float32))
+                found[f"{places[where[id]]}.{name}"] = torch.from_numpy(
+                    np.array(array, np.int64 if whole else np.float32)
+                )
         return found
 
 
