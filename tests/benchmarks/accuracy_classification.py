@@ -98,7 +98,7 @@ def resnet20() -> Row:
     image = blocks.catalogue()["Image"](channels=1, height=28, width=28)
     network = with_blocks(starter.networks["network"], image=image)
     optimizer = Choice("SGD", {"lr": 0.2, "momentum": 0.9, "weight_decay": 0.0005})
-    project = clothes(network, "ResNet-20", optimizer, epochs=6, initialization="torchvision_resnet")
+    project = clothes(network, "ResNet-20", optimizer, epochs=4, initialization="torchvision_resnet")
     published = "94.9 % (ResNet18, list of the data set's authors)"
     return tested("ResNet-20 on Fashion-MNIST", 0.915, published, project)
 
@@ -108,23 +108,28 @@ def digits_by_row(network: Graph, name: str) -> Project:
     return Project(
         name=name,
         networks={"network": network},
-        data=Choice("digits", {"size": 8, "layout": "rows", "validation": 0.08, "test": 0.2}),
+        data=Choice(
+            "digits", {"size": 8, "layout": "rows", "validation": 0.08, "test": 0.2, "rotate": 10.0, "zoom": 0.1}
+        ),
         optimizer={"network": Choice("AdamW", {"lr": 0.01})},
         training={"epochs": 60, "batch_size": 32, "seed": SEED, "schedule": "one_cycle"},
     )
 
 
+MACHINE = "97 % (support vector machine, all pixels at once, half to train: scikit-learn's example)"
+
+
 def lstm() -> Row:
     """The starter network."""
     project = digits_by_row(templates.load("lstm_digits").networks["network"], "LSTM")
-    return tested("LSTM on digits by row, 80/20", 0.97, "–", project)
+    return tested("LSTM on digits by row, 80/20", 0.97, MACHINE, project)
 
 
 def gru() -> Row:
     """The starter network with a GRU of the same width in place of its LSTM."""
     network = templates.load("lstm_digits").networks["network"]
     network = with_blocks(network, lstm=blocks.catalogue()["GRU"](hidden_size=64, output="last"))
-    return tested("GRU on digits by row, 80/20", 0.97, "–", digits_by_row(network, "GRU"))
+    return tested("GRU on digits by row, 80/20", 0.97, MACHINE, digits_by_row(network, "GRU"))
 
 
 ROWS: Rows = {"lenet5": lenet5, "vgg": vgg, "resnet20": resnet20, "lstm": lstm, "gru": gru}
