@@ -3,14 +3,19 @@
 Best of 5 in a warm process, one thread. Goals: 300 ms cold, 10 ms after an edit (a setting of one block in the
 middle; blocks after it keep their input shapes).
 
-    PYTHONPATH=.:tests python tests/benchmarks/check_speed.py
+    python tests/benchmarks/check_speed.py
 """
 
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import networks
 import torch
