@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import torch
-from figures import SEED, Row, Rows, epochs_of, trained
+from figures import QUICK, SEED, Row, Rows, epochs_of, trained
 from networks import Row as Layer
 from networks import graph
 
@@ -71,7 +71,7 @@ def dcgan(epochs: int = 5) -> Row:
         task=Choice("generation", {"noise": 100}),
         loss=Choice("bce", {}),
         optimizer={"generator": adam, "discriminator": adam},
-        training={"epochs": epochs, "batch_size": 64, "seed": SEED, "initialization": "dcgan"},
+        training={"epochs": epochs, "batch_size": 64, "seed": SEED, "initialization": "dcgan", **QUICK},
     )
     run, time = trained(project)
     judge, right = classifier()
