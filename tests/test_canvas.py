@@ -73,7 +73,7 @@ def test_the_components_run_in_a_script() -> None:
         from builder.canvas import component
         from builder.canvas.catalogue import catalogue_json
 
-        component.assets(catalogue_json(), [])
+        component.assets(component.packed(catalogue_json(), []))
         found = component.editor({"project_id": "p", "sid": "s"}, key="editor")
         component.feed({"run": None, "tick": 1}, key="feed")
         st.write(repr(found))

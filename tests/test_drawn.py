@@ -14,6 +14,7 @@ from builder import data
 from builder.data import view
 from builder.ui import samples
 from builder.ui.views import drawn
+from builder.ui.views.pictures import reduced
 
 
 def pictures(html: str) -> list[np.ndarray]:
@@ -86,3 +87,27 @@ def test_the_panel_has_samples_and_counts_for_every_kind_of_field(name: str) -> 
         assert samples.boxes(found, 0).count("<i ") == (
             int((found.fields["box_classes"][0] >= 0).sum()) if "boxes" in held else 0
         )
+
+
+def test_large_pictures_are_sent_small_and_keep_what_they_show() -> None:
+    picture = np.zeros((224, 200, 3), np.uint8)
+    picture[:112] = (200, 100, 0)
+    small = reduced(picture, 96)
+    assert small.shape == (75, 67, 3)
+    assert tuple(small[0, 0]) == (200, 100, 0)
+    assert tuple(small[-1, -1]) == (0, 0, 0)
+    grey = reduced(np.full((100, 100, 1), 9, np.uint8), 96)
+    assert grey.shape == (50, 50)
+    assert (grey == 9).all()
+    digit = picture[:28, :28]
+    assert reduced(digit, 96) is digit
+
+
+def test_samples_that_were_drawn_are_not_drawn_again() -> None:
+    dataset = data.find("pictures").from_settings({"height": 224, "width": 224, "samples": 60, "classes": 3})
+    assert view.samples(dataset, 10) is view.samples(dataset, 10)
+    assert len(view.samples(dataset, 4).inputs) == 12
+    html = samples._grid(view.samples(dataset, 10))
+    assert html.count("<figure>") == 30
+    assert len(html) < 30 * 25_000
+    assert samples._grid(view.samples(dataset, 10)) is html

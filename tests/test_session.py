@@ -107,6 +107,7 @@ def settle(browser: Browser, document: Document) -> list[str]:
             break
         if snapshot is not None:
             done += [a.name for a in document.ingest(snapshot)]
+            document.save()
     browser.receive(document.data())
     return done
 
@@ -193,6 +194,21 @@ def test_a_command_survives_an_older_snapshot(document: Document) -> None:
 def test_a_command_is_on_disk_before_the_browser_has_it(document: Document, space: Workspace) -> None:
     document.set_part("Name", "name", "safe")
     assert space.open(document.project_id).project.name == "safe"
+
+
+def test_the_browser_is_answered_before_the_disk_is_written(document: Document, space: Workspace) -> None:
+    browser = Browser()
+    settle(browser, document)
+    browser.edit(add("new"))
+    message = browser.snapshot()
+    assert message is not None
+    document.ingest(message)
+    answer = document.data()
+    assert "new" in answer["annotations"]["networks"]["network"]["nodes"]
+    assert answer["saved_rev"] == document.saved_rev < browser.rev
+    document.save()
+    assert document.saved_rev == browser.rev
+    assert space.open(document.project_id).project == browser.project
 
 
 def test_what_the_browser_undoes_is_saved_as_undone(document: Document, space: Workspace) -> None:

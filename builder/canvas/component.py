@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,12 +73,17 @@ def _components() -> _Registered:
     return _register(digest, text)
 
 
-def assets(catalogue: Json, gallery: list[Json]) -> None:
-    """Send the bundle, the catalogue and the gallery to the page. Call it once per script run, before `editor`.
+def packed(catalogue: Json, gallery: list[Json]) -> bytes:
+    """What `assets` sends beside the bundle: made once, since to write it anew would cost every script run some milliseconds."""
+    return json.dumps({"catalogue": catalogue, "gallery": gallery}).encode()
 
-    As long as the arguments are equal nothing is sent again.
+
+def assets(data: bytes) -> None:
+    """Send the bundle and what `packed` gave to the page. Call it once per script run, before `editor`.
+
+    As long as they are equal nothing is sent again.
     """
-    _components().assets(key="layerloom_assets", data={"catalogue": catalogue, "gallery": gallery}, height=1)
+    _components().assets(key="layerloom_assets", data=data, height=1)
 
 
 def editor(data: Json, key: str, height: int | None = None) -> Json | None:

@@ -30,9 +30,9 @@ _CLASSED = {"class": "Samples", "box_classes": "Boxes", "mask": "Pixels"}
 """Kinds of fields that hold class numbers, and what is counted in them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
-    """Some training samples, ordered by class.
+    """Some training samples, ordered by class; the same ones are the same object, so that what is drawn of them can be kept.
 
     `inputs` is the data set's first field: pictures uint8 (N, H, W, 1 or 3), points or table rows
     float (N, columns), sequences of rows as pictures. `labels` are class numbers (N,) or None. `fields`
@@ -78,7 +78,13 @@ def samples(dataset: Dataset, per_class: int = 8, progress: Progress | None = No
     cloud. Loads the data on the first call and keeps what it shows. Raises DataError.
     """
     found, _ = _looked(dataset, progress)
-    if found.labels is None or dataset.kind in ("points", "table"):
+    return found if dataset.kind in ("points", "table") else _few(found, per_class)
+
+
+@functools.lru_cache(maxsize=2)
+def _few(found: Samples, per_class: int) -> Samples:
+    """The first samples of each class; all of them where there are no classes."""
+    if found.labels is None:
         return found
     seen: dict[int, int] = {}
     chosen = []
@@ -86,6 +92,8 @@ def samples(dataset: Dataset, per_class: int = 8, progress: Progress | None = No
         seen[label] = seen.get(label, 0) + 1
         if seen[label] <= per_class:
             chosen.append(position)
+    if len(chosen) == len(found.labels):
+        return found
     return Samples(
         found.kind,
         found.inputs[chosen],

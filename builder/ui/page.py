@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from streamlit.delta_generator_singletons import context_dg_stack, get_default_d
 from builder import data as datasets
 from builder import tasks, templates, validate
 from builder.canvas.catalogue import catalogue_json
-from builder.canvas.component import assets, editor, feed, gallery_item
+from builder.canvas.component import assets, editor, feed, gallery_item, packed
 from builder.training.estimate import duration, estimate
 from builder.training.run import LIVE
 from builder.ui import actions, code, curves, data, download, inside, live, objective, results, state
@@ -76,8 +77,13 @@ def page() -> None:
     _warm(document.project.data.name, document.project.data.settings)
     st.session_state.setdefault(state.PANEL, "Data")
     with st.container(key="quiet"):
-        assets(catalogue_json(), _gallery())
+        assets(_packed())
     editor({**document.data(), "projects": _projects(), "gallery": [], "steps": _steps()}, EDITOR)
+    # The answer is on its way: only now the disk, which may take its time, and everything else on the page.
+    told = document.notice
+    document.save()
+    if document.notice is not told:
+        st.rerun()
     with st.container(key="below"):
         _live()
         state.hold_panel()
@@ -87,6 +93,7 @@ def page() -> None:
             if tab.open:
                 with tab:
                     _PANELS[name]()
+    _settle()
 
 
 def _received() -> None:
@@ -94,17 +101,36 @@ def _received() -> None:
     snapshot = (st.session_state.get(EDITOR) or {}).get("snap")
     if not snapshot or state.document().has(snapshot):
         return
-    for action in state.document().ingest(snapshot):
+    wanted = state.document().ingest(snapshot)
+    if wanted:
+        state.document().save()  # what is done may read the project from the disk
+    for action in wanted:
         try:
             actions.do(action)
         except (WorkspaceError, ValueError, OSError, RuntimeError) as error:
             state.document().tell(str(error), "error")
 
 
+@functools.cache
+def _settle() -> None:
+    """Once per server, after the first page: leave what has been imported out of all searches for garbage.
+
+    torch and its kin are 370,000 objects. To look through them takes 0.2 s, in which no thread runs, not even the
+    one that sends answers. For the same reason `.streamlit/config.toml` turns the search after every script run off.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 # --- beside the document ---------------------------------------------------------------------------
 
 
-@st.cache_data(show_spinner=False)
+@functools.cache
+def _packed() -> bytes:
+    """The catalogue and the gallery."""
+    return packed(catalogue_json(), _gallery())
+
+
 def _gallery() -> list[dict[str, Any]]:
     # Their sizes are written in the files: to check thirty networks would hold up the first page for seconds.
     cards = []
@@ -191,6 +217,7 @@ def _feed(was_running: bool) -> None:
         run = now = None  # an ended run of other blocks has nothing to say about these
     # Equal data are not handed on: the time says that the server is there, also while a run is paused.
     told: dict[str, Any] = {"run": live.run_json(run, now), "at": time.time()}
+    told["saved"] = {"project_id": document.project_id, "rev": document.saved_rev}
     if run is not None:
         probe = run.probe()
         if probe is not None:

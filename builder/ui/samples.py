@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from html import escape
 from typing import Any
@@ -18,6 +19,8 @@ SHOWN = 60
 LARGE = 24
 """Pictures shown; fewer of those on which something is marked, since they are drawn larger."""
 ROWS = 12
+SIDE, LARGE_SIDE = 96, 192
+"""Pixels of a picture's longer side, at most: what a sharp screen shows of it. Sixty larger ones are megabytes of page."""
 
 # Two rows whatever the width; what does not fit into them has no height.
 _GRID = """<style>
@@ -62,15 +65,21 @@ def _written(samples: Samples, i: int) -> str:
 
 
 def _pictures(samples: Samples) -> None:
+    st.html(_grid(samples))
+
+
+@functools.lru_cache(maxsize=2)
+def _grid(samples: Samples) -> str:
+    """Pictures side by side. Kept, since to write them as PNG would take half a second of every script run."""
     large = bool({"mask", "boxes"} & set(samples.fields))
     cells = []
     for i in _mixed(samples)[: LARGE if large else SHOWN]:
         caption = f"<figcaption>{_caption(samples, i)}</figcaption>" if samples.labels is not None else ""
-        url = pictures.url(masked(samples, i))
+        url = pictures.url(pictures.reduced(masked(samples, i), LARGE_SIDE if large else SIDE))
         cells.append(
             f"<figure><span class='sheet'><img src='{url}' alt=''/>{boxes(samples, i)}</span>{caption}</figure>"
         )
-    st.html(f"{_GRID}<div class='samples{' large' if large else ''}'>{''.join(cells)}</div>")
+    return f"{_GRID}<div class='samples{' large' if large else ''}'>{''.join(cells)}</div>"
 
 
 def masked(samples: Samples, i: int) -> Array:

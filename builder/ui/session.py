@@ -102,7 +102,10 @@ class Document:
         return snapshot.get("tab") == self.tab and int(snapshot.get("seq", 0)) <= self._ack
 
     def ingest(self, snapshot: Json) -> list[Action]:
-        """Take in a snapshot; returns the actions not seen before. Stale snapshots are only acknowledged."""
+        """Take in a snapshot; returns the actions not seen before. Stale snapshots are only acknowledged.
+
+        It is not saved yet: the browser has it, and is to be answered before the disk is waited for.
+        """
         self._ack = (
             max(self._ack, int(snapshot.get("seq", 0))) if snapshot.get("tab") == self.tab else int(snapshot["seq"])
         )
@@ -130,7 +133,6 @@ class Document:
         self._raw, self._base = raw, base
         self.rev = int(snapshot.get("rev", 0))
         self._replay()
-        self.save()
 
     def _replay(self) -> None:
         project = self._base or self.project

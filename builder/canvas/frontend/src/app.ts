@@ -166,6 +166,7 @@ export class App {
       probe: keep(live.probe, data.probe ?? null),
       seenAt: Date.now(),
     });
+    if (data.saved) this.sync.saved(data.saved.project_id, data.saved.rev);
     if (data.thumbnails && !sameJson(data.thumbnails, this.stale)) this.thumbnails.set(keep(this.thumbnails.get(), data.thumbnails));
   }
 

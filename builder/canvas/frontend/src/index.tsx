@@ -61,11 +61,17 @@ function feed(component: Component): void {
   if (component.data) app.feed(component.data as FeedData);
 }
 
+let told = "";
+
 /** Take the catalogue and the gallery, which the component with the bundle carries. */
 function assets(component: Component): void {
-  const data = component.data as { catalogue?: Catalogue; gallery?: GalleryItem[] } | null;
-  if (data?.catalogue) app.setCatalogue(data.catalogue);
-  if (data?.gallery) app.host.patch({ gallery: data.gallery });
+  if (!(component.data instanceof Uint8Array)) return;
+  const text = new TextDecoder().decode(component.data);
+  if (text === told) return; // it comes with every run of the script
+  told = text;
+  const data = JSON.parse(text) as { catalogue?: Catalogue; gallery?: GalleryItem[] };
+  if (data.catalogue) app.setCatalogue(data.catalogue);
+  if (data.gallery) app.host.patch({ gallery: data.gallery });
 }
 
 interface Published {

@@ -268,4 +268,6 @@ export interface FeedData {
   probe?: { sample?: number | null; label?: string | null; prediction?: string | null } | null;
   /** When it was sent: equal data are not handed on, and the page would take the server for gone. */
   at?: number;
+  /** What is on the disk: it is written after the editor has been answered. */
+  saved?: { project_id: string; rev: number };
 }

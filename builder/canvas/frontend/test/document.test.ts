@@ -132,6 +132,20 @@ describe("snapshots", () => {
     expect(sent.at(-1)?.seq).toBeGreaterThan(sent[0]?.seq ?? 0);
   });
 
+  it("is saved up to the later of the revisions told, whichever component tells it first", () => {
+    const { store, receive, answer, sync } = page();
+    receive(); answer();
+    store.edit("b", add("b"));
+    const { projectId, rev } = store.state.get();
+    sync.saved(projectId, rev);
+    answer({ saved_rev: rev - 1 });
+    expect(sync.state.get().savedRev).toBe(rev);
+    sync.saved("another", rev + 5);
+    expect(sync.state.get().savedRev).toBe(rev);
+    receive({ sid: "s2", ack: 0, saved_rev: rev - 1 }); // a restarted server knows what the disk has
+    expect(sync.state.get().savedRev).toBe(rev - 1);
+  });
+
   it("a restarted server gets everything again and its older state is not taken", () => {
     const { store, sent, receive, answer } = page();
     receive(); answer();

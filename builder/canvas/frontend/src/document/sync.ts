@@ -50,6 +50,7 @@ export class Sync {
   private actions: Action[] = [];
   private actionId: number;
   private resends = 0;
+  private savedOf = "";
   private resendTimer = 0;
   private sendTimer = 0;
   private undoTimer = 0;
@@ -84,6 +85,7 @@ export class Sync {
       this.inFlight = 0;
       this.dirty = this.dirty || !first;
       if (!first) this.ackCmd = 0;
+      this.savedOf = "";
     }
     this.acknowledge(data);
     this.document.setReadOnly(data.read_only);
@@ -104,8 +106,15 @@ export class Sync {
       }
       this.dirty = true;
     }
-    this.state.patch({ savedRev: data.saved_rev ?? 0 });
+    this.saved(data.project_id, data.saved_rev ?? 0);
     this.flush();
+  }
+
+  /** How far the project is on the disk. Two components tell it, in no certain order: the later revision counts. */
+  saved(projectId: string, rev: number): void {
+    if (projectId !== this.document.state.get().projectId) return;
+    this.state.patch({ savedRev: this.savedOf === projectId ? Math.max(rev, this.state.get().savedRev) : rev });
+    this.savedOf = projectId;
   }
 
   private acknowledge(data: EditorData): void {
