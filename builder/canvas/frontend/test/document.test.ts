@@ -138,7 +138,7 @@ describe("snapshots", () => {
     store.edit("b", add("b"));
     const { projectId, rev } = store.state.get();
     sync.saved(projectId, rev);
-    answer({ saved_rev: rev - 1 });
+    receive({ ack: 99, init: null, saved_rev: rev - 1 });
     expect(sync.state.get().savedRev).toBe(rev);
     sync.saved("another", rev + 5);
     expect(sync.state.get().savedRev).toBe(rev);
