@@ -1,58 +1,13 @@
 /** What a person can do to the network, in one place for mouse, keyboard and menus. */
 import { app } from "./app";
-import type { Edit, EdgeJson, Json, NetworkJson, NodeJson, ProblemJson } from "./types";
-import { layout, needsLayout } from "./canvas/layout";
+import type { Edit, EdgeJson, NetworkJson, NodeJson, ProblemJson } from "./types";
 import { type Box, sizeOf } from "./canvas/geometry";
-import { blockOf, contains, definitionOf, definitionsOf, libraryClash, networkOf, PLACE, readable } from "./document/definitions";
-import { sameJson } from "./document/observable";
+import { blockOf, contains, libraryClash, networkOf } from "./document/definitions";
 import { edgeId } from "./document/edits";
-import { connectEdits, freeId, freePorts, hasOutput, insertEdits, newNode, portsOf, refusal, removeEdits } from "./document/graph";
-import { type Clip, pasteEdits, readClip, toClip } from "./document/clipboard";
-
-/** The part of the canvas that is seen; set by the canvas while it is mounted. */
-export const viewport = {
-  width: 900,
-  height: 420,
-  fit: (_ids?: string[]): void => {},
-  /** The first look at a network. */
-  open: (): void => {},
-  reveal: (_ids: string[]): void => {},
-  zoomBy: (_factor: number): void => {},
-  center: (): [number, number] => [0, 0],
-  focusSearch: (): void => {},
-  focusCanvas: (): void => {},
-};
+import { connectEdits, hasOutput, insertEdits, newNode, portsOf, refusal, removeEdits } from "./document/graph";
+import { boxes, freePlace, gapBefore, makeRoom, placeFix, viewport } from "./places";
 
 const doc = app.document;
-
-export function boxes(network: NetworkJson, name = doc.networkName): Map<string, Box> {
-  const catalogue = app.catalogue.get();
-  return new Map(
-    network.nodes.map((n) => {
-      const { w, h } = sizeOf(n, catalogue, app.annotation(name, n.id), network.edges);
-      return [n.id, { x: n.position[0], y: n.position[1], w, h }];
-    }),
-  );
-}
-
-/** The nearest place at or right of this one where a block of this size stands on nothing. */
-export function freePlace(network: NetworkJson, at: [number, number], size: { w: number; h: number }): [number, number] {
-  const taken = [...boxes(network).values()];
-  let [x, y] = at;
-  for (let tries = 0; tries < 200; tries += 1) {
-    const hit = taken.find((b) => b.x < x + size.w + 12 && b.x + b.w + 12 > x && b.y < y + size.h + 12 && b.y + b.h + 12 > y);
-    if (!hit) break;
-    y = hit.y + hit.h + 24;
-    if (tries % 12 === 11) {
-      x += size.w + 40;
-      y = at[1];
-    }
-  }
-  return [Math.round(x), Math.round(y)];
-}
-
-/** The room a new block leaves for the pill on its wire; an activation has none. */
-const gapBefore = (name: string): number => (app.catalogue.get().blocks[name]?.category === "activation" ? 22 : 84);
 
 export function addBlock(name: string, where?: [number, number], from?: string | null): string | null {
   const catalogue = app.catalogue.get();
@@ -115,27 +70,6 @@ function refusedHere(name: string): boolean {
   const itself = opened !== null && name in doc.project.blocks && contains(doc.project, name, opened);
   if (itself) app.toast(name === opened ? `${name} cannot hold itself.` : `${name} holds ${opened}, so ${opened} cannot hold it.`, { kind: "error" });
   return itself || clash !== null || broken !== undefined;
-}
-
-/** Move what stands in the same row right of a block, so that another fits in. */
-function makeRoom(network: NetworkJson, networkName: string, source: string, target: string, width: number): Edit[] {
-  const all = boxes(network);
-  const from = all.get(source);
-  const to = all.get(target);
-  if (!from || !to || to.x < from.x + from.w) return [];
-  const missing = from.x + from.w + 60 + width + 84 - to.x;
-  if (missing <= 0) return [];
-  return shiftRight(network, networkName, all, to.x, from, missing, source);
-}
-
-function shiftRight(network: NetworkJson, networkName: string, all: Map<string, Box>, x: number, row: Box, by: number, except: string): Edit[] {
-  return network.nodes.flatMap((n): Edit[] => {
-    const b = all.get(n.id) as Box;
-    const sameRow = b.y < row.y + row.h + 8 && b.y + b.h + 8 > row.y;
-    return n.id !== except && b.x >= x - 1 && sameRow
-      ? [{ op: "move_node", network: networkName, id: n.id, position: [Math.round(b.x + by), b.y] }]
-      : [];
-  });
 }
 
 export function edgeById(id: string | null): EdgeJson | undefined {
@@ -204,67 +138,6 @@ export function deleteSelected(cut = false): void {
   app.toast(`Deleted ${what}${joined ? "; its neighbours are wired together" : ""}.`, { undo: true });
 }
 
-let internalClip: Clip | null = null;
-
-/** Blocks to be copied, with the definitions of those that are one's own, and the values arguments stand for. */
-function clipOf(ids: readonly string[]): Clip {
-  const clip = toClip(doc.network, ids);
-  const blocks = definitionsOf(doc.project, clip.nodes.map((n) => n.block));
-  const opened = blockOf(doc.networkName);
-  return { ...clip, ...(Object.keys(blocks).length ? { blocks: blocks as Record<string, Json> } : {}), ...(opened === null ? {} : { usual: definitionOf(doc.project, opened)?.arguments ?? {} }) };
-}
-
-export function copySelected(): string | null {
-  const { selected } = doc.state.get();
-  if (selected.length === 0) return null;
-  internalClip = clipOf(selected);
-  return JSON.stringify(internalClip);
-}
-
-/** The arguments that settings may take in what is open. */
-function argumentsHere(): ReadonlySet<string> {
-  const opened = blockOf(doc.networkName);
-  return new Set(opened === null ? [] : Object.keys(definitionOf(doc.project, opened)?.arguments ?? {}));
-}
-
-/** How far to move copies so that they stand on nothing: straight below, as far as needed. */
-function freeOffset(clip: Clip): [number, number] {
-  const all = [...boxes(doc.network).values()];
-  const copies = clip.nodes.map((n) => ({ x: n.position[0], y: n.position[1], ...sizeOf(n, app.catalogue.get(), undefined, clip.edges) }));
-  const top = Math.min(...copies.map((c) => c.y));
-  let dy = Math.max(...copies.map((c) => c.y + c.h)) - top + 36;
-  const hits = (): boolean => copies.some((c) => all.some((b) => b.x < c.x + c.w && b.x + b.w > c.x && b.y < c.y + dy + c.h + 12 && b.y + b.h + 12 > c.y + dy));
-  for (let tries = 0; tries < 100 && hits(); tries += 1) dy += 48;
-  return [0, Math.round(dy)];
-}
-
-export function paste(text: string | null): boolean {
-  const clip = (text !== null ? readClip(text) : null) ?? (text ? null : internalClip);
-  if (!clip) return false;
-  const opened = blockOf(doc.networkName);
-  const itself = clip.nodes.find((n) => opened !== null && (n.block === opened || (n.block in doc.project.blocks && contains(doc.project, n.block, opened))));
-  if (itself) {
-    app.toast(`${opened} cannot hold itself: ${itself.id} is one or holds one.`, { kind: "error" });
-    return true;
-  }
-  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, freeOffset(clip), argumentsHere());
-  const missing = Object.entries(clip.blocks ?? {}).filter(([name]) => !(name in doc.project.blocks));
-  const other = Object.entries(clip.blocks ?? {}).find(([name, d]) => name in doc.project.blocks && !sameJson(doc.project.blocks[name] as Json, d));
-  if (other) app.toast(`This project has a block ${other[0]} of its own, which takes the place of the copied one.`);
-  if (missing.length) edits.unshift({ op: "set_part", part: "blocks", value: { ...doc.project.blocks, ...Object.fromEntries(missing) } as Json });
-  if (doc.edit(ids.length === 1 ? `paste ${ids[0]}` : `paste ${ids.length} blocks`, edits, { select: ids })) viewport.reveal(ids);
-  return true;
-}
-
-export function duplicateSelected(): void {
-  const { selected } = doc.state.get();
-  if (selected.length === 0) return;
-  const clip = clipOf(selected);
-  const { edits, ids } = pasteEdits(doc.networkName, doc.network, clip, freeOffset(clip), argumentsHere());
-  doc.edit("duplicate", edits, { select: ids });
-  viewport.reveal(ids);
-}
-
 export function nudge(dx: number, dy: number): void {
   const { selected } = doc.state.get();
   const edits = selected.flatMap((id): Edit[] => {
@@ -273,46 +146,6 @@ export function nudge(dx: number, dy: number): void {
   });
   if (edits.length) doc.edit("move", edits, { key: `nudge:${selected.join()}` });
 }
-
-export function tidyEdits(name = doc.networkName): Edit[] {
-  const network = networkOf(doc.project, name);
-  if (!network) return [];
-  const at = layout(network, app.catalogue.get(), app.host.get().annotations?.networks[name], viewport);
-  return network.nodes.flatMap((n): Edit[] => {
-    const to = at.get(n.id);
-    return to && (to[0] !== n.position[0] || to[1] !== n.position[1])
-      ? [{ op: "move_node", network: name, id: n.id, position: to }]
-      : [];
-  });
-}
-
-export function tidy(): void {
-  const edits = tidyEdits();
-  if (edits.length) doc.edit("tidy up", edits);
-  viewport.fit();
-}
-
-/** A project that comes without positions gets them; this is no step of its own. */
-app.sync.prepare = (projectId: string): void => {
-  const state = doc.state.get();
-  let project = state.project;
-  for (const [name, network] of Object.entries(project.networks)) {
-    if (!needsLayout(network)) continue;
-    const at = layout(network, app.catalogue.get(), undefined, viewport);
-    const nodes = network.nodes.map((n) => ({ ...n, position: at.get(n.id) ?? n.position }));
-    project = { ...project, networks: { ...project.networks, [name]: { ...network, nodes } } };
-  }
-  for (const [name, raw] of Object.entries(project.blocks)) {
-    const inside = readable(raw);
-    if (!inside || !needsLayout(inside)) continue;
-    const at = layout(inside, app.catalogue.get(), app.host.get().annotations?.networks[PLACE + name], viewport);
-    const nodes = inside.nodes.map((n) => ({ ...n, position: at.get(n.id) ?? n.position }));
-    project = { ...project, blocks: { ...project.blocks, [name]: { ...inside, nodes } } };
-  }
-  if (project !== state.project) doc.state.patch({ project });
-  void projectId;
-  requestAnimationFrame(() => viewport.open());
-};
 
 export function fold(id: string, folded: boolean): void {
   const name = doc.networkName;
@@ -329,8 +162,6 @@ export function fold(id: string, folded: boolean): void {
   const all = boxes(network);
   const edits: Edit[] = [{ op: "fold_node", network: name, id, folded }];
   // The blocks right of it and below it make room, and come back when it is closed.
-
-
   for (const n of network.nodes) {
     if (n.id === id) continue;
     const b = all.get(n.id) as Box;
@@ -358,24 +189,6 @@ export function applyFix(problem: ProblemJson): void {
     app.toast(`${problem.fix.label}: done.`, { undo: true });
     if (added.length && renamed.length) viewport.reveal(renamed);
   }
-}
-
-/** A block that a fix adds stands before the block it feeds, on no other one. */
-function placeFix(node: NodeJson, edits: readonly Edit[], name: string): NodeJson {
-  const network = networkOf(doc.project, name);
-  if (!network) return node;
-  const size = sizeOf(node, app.catalogue.get(), undefined, []);
-  const target = edits.flatMap((e) => (e.op === "add_edge" && e.edge.source === node.id ? [e.edge.target] : []))[0];
-  const source = edits.flatMap((e) => (e.op === "add_edge" && e.edge.target === node.id ? [e.edge.source] : []))[0];
-  const all = boxes(network, name);
-  const to = target !== undefined ? all.get(target) : undefined;
-  const from = source !== undefined ? all.get(source) : undefined;
-  let at = node.position;
-  if (from && to && to.x - (from.x + from.w) > size.w + 24)
-    at = [(from.x + from.w + to.x) / 2 - size.w / 2, from.y + from.h / 2 - size.h / 2];
-  else if (to) at = [to.x - size.w - 40, to.y + to.h / 2 - size.h / 2];
-  else if (from) at = [from.x + from.w + 84, from.y + from.h / 2 - size.h / 2];
-  return { ...node, position: freePlace(network, at, size) };
 }
 
 export function rename(id: string, to: string): boolean {
@@ -415,5 +228,3 @@ export function setSetting(id: string, setting: string, value: NodeJson["setting
 export function selectAll(): void {
   doc.select(doc.network.nodes.map((n) => n.id));
 }
-
-export { freeId, freePorts };

@@ -1,7 +1,9 @@
 /** The keyboard. Keys are heard on the document, because after Delete the focus lies on the body. */
 import { app } from "./app";
 import { isOwn, leave, openedBlock, openUse, startMaking } from "./ownBlocks";
-import { copySelected, deleteSelected, duplicateSelected, fold, nudge, paste, selectAll, tidy, viewport } from "./commands";
+import { deleteSelected, fold, nudge, selectAll } from "./commands";
+import { copySelected, duplicateSelected, paste } from "./copying";
+import { tidy, viewport } from "./places";
 
 const typing = (target: EventTarget | undefined): boolean =>
   target instanceof Element && target.closest("input, textarea, select, [contenteditable=true]") !== null;

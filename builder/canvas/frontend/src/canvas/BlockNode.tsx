@@ -18,19 +18,19 @@ export type BlockFlowNode = Node<BlockData, "block">;
 const HEAD_AND_FOOT = 62;
 
 /**
- * A block on the canvas. Only this shell is drawn again when a wire is pulled and all blocks show whether
- * they may take it; the face within stays as it is.
+ * A block on the canvas. While a wire is pulled, a block that may not take it is dimmed; only the others are
+ * drawn again for it, since in a large network nearly all may not.
  */
 export const BlockNode = memo(function BlockNode({ data, selected }: NodeProps<BlockFlowNode>): ReactElement {
   const { node, network, look, w, h } = data;
   const block = useBlock(node.block);
   const annotation = useAnnotation(network, node.id);
   const state = block ? (annotation?.state ?? "ok") : "error";
-  const refused = useUi((u) => (u.pulling ? (u.pulling.refused.has(node.id) ? "refused" : u.pulling.node === node.id ? "self" : "legal") : ""));
+  const open = useUi((u) => (u.pulling !== null && !u.pulling.refused.has(node.id) ? "open" : ""));
   const label = `${node.id}, ${block?.label ?? node.block}${annotation?.shape ? `, gives ${shapeText(annotation.shape)}` : ""}${stateText(state, annotation)}`;
   return (
     <div
-      className={`block ${look} ${state} ${selected ? "selected" : ""} ${refused} ${block?.kind === "composite" && look === "card" ? "stacked" : ""}`}
+      className={`block ${look} ${state} ${selected ? "selected" : ""} ${open} ${block?.kind === "composite" && look === "card" ? "stacked" : ""}`}
       data-hue={block?.category ?? "unknown"}
       data-state={state}
       data-testid={`node-${node.id}`}

@@ -14,9 +14,10 @@ import {
 } from "@xyflow/react";
 import { type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
-import { boxes, connect, fold, insertExisting, viewport } from "../commands";
+import { connect, fold, insertExisting } from "../commands";
+import { boxes, viewport } from "../places";
 import { refusal } from "../document/graph";
-import { useDocument, useReadOnly } from "../hooks";
+import { useDocument, useReadOnly, useUi } from "../hooks";
 import { isOwn, openUse } from "../ownBlocks";
 import { BlockNode, type BlockFlowNode } from "./BlockNode";
 import { Bubble } from "./Bubble";
@@ -80,6 +81,7 @@ function Flow(): ReactElement {
   const foundRef = useRef(found);
   foundRef.current = found;
   const loaded = useDocument((d) => d.loaded);
+  const pulling = useUi((u) => u.pulling !== null);
 
   useEffect(() => {
     viewport.fit = (ids) => {
@@ -204,7 +206,7 @@ function Flow(): ReactElement {
   );
 
   return (
-    <div className={look} ref={pane} tabIndex={-1}>
+    <div className={`${look} ${pulling ? "pulling" : ""}`} ref={pane} tabIndex={-1}>
       <ReactFlow<BlockFlowNode, WireFlowEdge>
         nodes={nodes}
         edges={edges}

@@ -1,6 +1,8 @@
 import { type ReactElement, useEffect, useRef } from "react";
 import { app } from "../app";
-import { deleteSelected, duplicateSelected, fold, viewport } from "../commands";
+import { deleteSelected, fold } from "../commands";
+import { duplicateSelected } from "../copying";
+import { viewport } from "../places";
 import { useCatalogue, useDocument, useReadOnly, useSelectedNode, useUi } from "../hooks";
 import { Icon } from "../Icon";
 import { isOwn, openUse, startMaking } from "../ownBlocks";

@@ -2,7 +2,7 @@ import { MiniMap, useStore } from "@xyflow/react";
 import type { ReactElement } from "react";
 import { app } from "../app";
 import { networkOf } from "../document/definitions";
-import { tidy, viewport } from "../commands";
+import { tidy, viewport } from "../places";
 import { sameList } from "../document/observable";
 import { useDocument, useLive, useReadOnly } from "../hooks";
 import { Icon } from "../Icon";

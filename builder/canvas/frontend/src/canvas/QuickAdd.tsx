@@ -1,6 +1,7 @@
 import type { ReactElement } from "react";
 import { app } from "../app";
-import { addBlock, viewport } from "../commands";
+import { addBlock } from "../commands";
+import { viewport } from "../places";
 import { useCatalogue, useUi } from "../hooks";
 import { searchBlocks } from "../panels/search";
 import { SearchList } from "./SearchList";

@@ -3,7 +3,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
 import { networkOf } from "../document/definitions";
 import { edgeId } from "../document/edits";
-import { useValue } from "../document/observable";
+import { sameList, useValue } from "../document/observable";
 import { useCatalogue, useDocument, useUi } from "../hooks";
 import type { Edit, NetworkAnnotation, NetworkJson } from "../types";
 import type { BlockFlowNode } from "./BlockNode";
@@ -132,7 +132,7 @@ function rebuild(
 ): BlockFlowNode[] {
   const before = new Map(old.map((n) => [n.id, n]));
   const chosen = new Set(selected);
-  return network.nodes.map((node) => {
+  const next = network.nodes.map((node) => {
     const was = before.get(node.id);
     const { w, h, look } = sizeOf(node, catalogue, annotation?.nodes[node.id], network.edges);
     const ports = drawnPorts(node, network, catalogue);
@@ -153,4 +153,5 @@ function rebuild(
       focusable: true,
     } as BlockFlowNode;
   });
+  return sameList(old, next) ? old : next;
 }

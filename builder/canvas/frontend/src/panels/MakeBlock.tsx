@@ -1,6 +1,6 @@
 import { type ReactElement, useEffect, useMemo, useRef, useState } from "react";
 import { app, OWN } from "../app";
-import { viewport } from "../commands";
+import { viewport } from "../places";
 import { blockNameProblem, type Offer, offersOf } from "../document/definitions";
 import { nameProblem } from "../document/graph";
 import { useCatalogue, useDocument } from "../hooks";

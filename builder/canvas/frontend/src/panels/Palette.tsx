@@ -1,7 +1,8 @@
 import { type PointerEvent, type ReactElement, useMemo, useRef, useState } from "react";
 import { app, LIBRARY, OWN } from "../app";
 import { forgetBlock, openBlock } from "../ownBlocks";
-import { addBlock, insertBlock, viewport } from "../commands";
+import { addBlock, insertBlock } from "../commands";
+import { viewport } from "../places";
 import { drag } from "../canvas/paletteDrag";
 import { useCatalogue, useReadOnly } from "../hooks";
 import { Icon } from "../Icon";

@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import { app } from "../app";
 import { FixButton } from "../canvas/Bubble";
 import { blockOf } from "../document/definitions";
-import { viewport } from "../commands";
+import { viewport } from "../places";
 import { useHost, useReadOnly } from "../hooks";
 import { Icon } from "../Icon";
 import type { ProblemJson } from "../types";

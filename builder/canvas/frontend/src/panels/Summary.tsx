@@ -1,7 +1,7 @@
 import type { CSSProperties, ReactElement } from "react";
 import { app } from "../app";
 import { networkOf } from "../document/definitions";
-import { viewport } from "../commands";
+import { viewport } from "../places";
 import { count } from "../canvas/format";
 import { isActive, useCatalogue, useDocument, useHost, useLive } from "../hooks";
 import { Icon } from "../Icon";
