@@ -164,7 +164,8 @@ export function start(module, options = {}) {
     }, host.delay);
   };
   Object.assign(host, { set: (change) => { state = { ...state, ...change }; push(); }, get: () => state, command: (label, edits) => host.set({ commands: [...state.commands, { seq: (host.commandSeq = (host.commandSeq ?? 0) + 1), label, edits }] }), feed: (data) => globalThis.__layerloom.feed({ parentElement: feedRoot, data }) });
-  module.default({ parentElement: asset, data: { catalogue: options.catalogue ?? catalogue, gallery: options.gallery ?? gallery }, setStateValue: () => {} });
+  const carried = { catalogue: options.catalogue ?? catalogue, gallery: options.gallery ?? gallery };
+  module.default({ parentElement: asset, data: new TextEncoder().encode(JSON.stringify(carried)), setStateValue: () => {} });
   push();
   globalThis.host = host;
   return host;
