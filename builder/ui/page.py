@@ -74,7 +74,6 @@ def page() -> None:
     except WorkspaceError as error:
         st.error(str(error))
         st.stop()
-    _warm(document.project.data.name, document.project.data.settings)
     st.session_state.setdefault(state.PANEL, "Data")
     with st.container(key="quiet"):
         assets(_packed())
@@ -93,6 +92,7 @@ def page() -> None:
             if tab.open:
                 with tab:
                     _PANELS[name]()
+    _warm(document.project.data.name, document.project.data.settings)
     _settle()
 
 
@@ -191,7 +191,10 @@ def _warmed(name: str, settings: str) -> None:
 
 
 def _warm(name: str, settings: dict[str, Any]) -> None:
-    """Keep a training process warm, with the project's data if that needs no download."""
+    """Keep a training process warm, with the project's data if that needs no download.
+
+    It comes last: large data take a processor of their own for some seconds, which the canvas needs at first.
+    """
     if name:
         _warmed(name, json.dumps(settings, sort_keys=True))
 

@@ -228,6 +228,8 @@ def main() -> None:
                     page.goto(f"{server.url}/?project={ids['chain']}")
                     page.get_by_test_id("node-conv1").wait_for()
                     page.wait_for_timeout(3000)
+                    page.get_by_test_id("fit").click()
+                    page.wait_for_timeout(500)
                     wires(page, args.rounds)
                     frames(page)
                 if args.only != "chain":

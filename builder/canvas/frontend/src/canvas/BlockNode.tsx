@@ -1,5 +1,5 @@
 import { Handle, type Node, type NodeProps, Position, useUpdateNodeInternals } from "@xyflow/react";
-import { type CSSProperties, memo, type ReactElement, useEffect, useRef, useState } from "react";
+import { type CSSProperties, memo, type ReactElement, useContext, useEffect, useRef, useState } from "react";
 import { app, OWN } from "../app";
 import { plainSettings, REPEAT } from "../document/definitions";
 import { fold, rename } from "../commands";
@@ -10,6 +10,7 @@ import type { BlockJson, NodeAnnotation, NodeJson } from "../types";
 import { count, settingsLine, shapeText, short } from "./format";
 import { type Look, NODE_W, portY } from "./geometry";
 import { Inside } from "./Inside";
+import { LookContext } from "./look";
 import { TensorGlyph } from "./TensorGlyph";
 
 export type BlockData = { node: NodeJson; network: string; look: Look; ports: string[]; w: number; h: number };
@@ -211,6 +212,7 @@ function Card({ node, network, block, annotation, state, h }: CardProps & { stat
   const label = block?.label ?? node.block;
   const whole = line ? `${label} ${line}` : label;
   const shown = whole.length <= LINE ? whole : label;
+  const far = useContext(LookContext) === "far";
   return (
     <>
       <div className="block-head">
@@ -234,10 +236,10 @@ function Card({ node, network, block, annotation, state, h }: CardProps & { stat
             </button>
           )}
         </span>
-        <span className="block-sub" style={letters(shown)} title={whole}>{broken(shown)}</span>
+        {!far && <span className="block-sub" style={letters(shown)} title={whole}>{broken(shown)}</span>}
       </div>
       <Body id={node.id} network={network} state={state} annotation={annotation} height={h - HEAD_AND_FOOT} />
-      <Foot state={state} annotation={annotation} unknown={!block} />
+      {!far && <Foot state={state} annotation={annotation} unknown={!block} />}
     </>
   );
 }
@@ -250,11 +252,12 @@ function RunningDot({ state }: { state: string }): ReactElement | null {
 function Body({ id, network, state, annotation, height }: { id: string; network: string; state: string; annotation: NodeAnnotation | undefined; height: number }): ReactElement {
   const image = useThumbnail(network, id);
   const live = useLive((l) => isActive(l.run.status));
+  const far = useContext(LookContext) === "far";
   if (state === "waiting" || (state === "error" && !annotation?.shape)) return <div className="block-body hatched" style={{ height }} />;
   if (image) return <img className={`block-body thumb ${live ? "live" : ""}`} style={{ height }} src={image} alt={`Feature maps of ${id}`} draggable={false} data-testid={`thumb-${id}`} />;
   return (
     <div className="block-body" style={{ height }}>
-      {annotation?.shape && <TensorGlyph shape={annotation.shape} width={NODE_W - 20} height={height} />}
+      {!far && annotation?.shape && <TensorGlyph shape={annotation.shape} width={NODE_W - 20} height={height} />}
     </div>
   );
 }

@@ -12,7 +12,7 @@ import {
   useStore,
   useStoreApi,
 } from "@xyflow/react";
-import { type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type MouseEvent as Press, type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
 import { connect, fold, insertExisting } from "../commands";
 import { boxes, viewport } from "../places";
@@ -23,6 +23,7 @@ import { BlockNode, type BlockFlowNode } from "./BlockNode";
 import { Bubble } from "./Bubble";
 import { Controls, Hint, LiveLine, NetworkTabs, SmallMap } from "./Overlays";
 import { nearest } from "./geometry";
+import { LookContext } from "./look";
 import { drag } from "./paletteDrag";
 import { QuickAdd } from "./QuickAdd";
 import { Menu } from "./Menu";
@@ -38,6 +39,9 @@ const EDGE_TYPES = { wire: Wire };
 /** From this zoom on everything can be read; below the lesser one, no more than names. */
 const NEAR = 0.8;
 const LEAST = 0.5;
+// What React Flow is given must stay the same: it draws every block and every wire again for a new function or list.
+const MANY_KEYS = ["Shift", "Meta", "Control"];
+const PRO = { hideAttribution: true };
 const reduced = (): boolean => globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches ?? false;
 
 /** Draws React Flow once it has a size: in a hidden tab it has none, and would fit to nothing. */
@@ -74,7 +78,7 @@ function Flow(): ReactElement {
   const flow = useReactFlow<BlockFlowNode, WireFlowEdge>();
   const store = useStoreApi<BlockFlowNode, WireFlowEdge>();
   // The smaller the drawing, the larger its letters and the fewer; that also keeps large networks quick.
-  const look = useStore((s) => (s.transform[2] < LEAST ? "flow far" : s.transform[2] < NEAR ? "flow mid" : "flow"));
+  const look = useStore((s) => (s.transform[2] < LEAST ? "far" : s.transform[2] < NEAR ? "mid" : "near"));
   const width = useStore((s) => s.width);
   const height = useStore((s) => s.height);
   const pane = useRef<HTMLDivElement>(null);
@@ -200,94 +204,109 @@ function Flow(): ReactElement {
     if (wire) insertExisting(node.id, wire);
   }, []);
 
-  const guarded = useMemo(
-    () => (changes: NodeChange<BlockFlowNode>[]) => onNodesChange(changes.filter((c) => c.type !== "remove")),
-    [onNodesChange],
+  const guarded = useCallback((changes: NodeChange<BlockFlowNode>[]) => onNodesChange(changes.filter((c) => c.type !== "remove")), [onNodesChange]);
+
+  const on = useMemo(
+    () => ({
+      reconnectStart: () => {
+        reconnecting.current = true;
+        landed.current = false;
+      },
+      reconnect: (edge: WireFlowEdge, c: Connection) => {
+        landed.current = true;
+        rewire(edge, c);
+      },
+      reconnectEnd: (_: unknown, edge: WireFlowEdge) => {
+        if (!landed.current) dropWire(edge);
+        reconnecting.current = false;
+      },
+      paneClick: () => app.ui.patch({ quick: null, wiring: null, menu: null }),
+      moveStart: (event: unknown) => {
+        if (event) opened.current = false;
+        if (app.ui.get().menu) app.ui.patch({ menu: null });
+      },
+      nodeClick: () => void (app.ui.get().menu && app.ui.patch({ menu: null })),
+      nodeMenu: (e: Press, node: BlockFlowNode) => {
+        e.preventDefault();
+        if (!app.document.state.get().selected.includes(node.id)) app.document.select([node.id]);
+        openMenu(pane.current, e);
+      },
+      selectionMenu: (e: Press) => {
+        e.preventDefault();
+        openMenu(pane.current, e);
+      },
+      nodeDoubleClick: (e: Press, node: BlockFlowNode) => {
+        if ((e.target as Element).closest("button, input")) return;
+        if (isOwn(node.data.node.block)) openUse(node.id);
+        else if (app.catalogue.get().blocks[node.data.node.block]?.kind === "composite" && !app.document.state.get().readOnly) fold(node.id, !node.data.node.folded);
+      },
+      doubleClick: (e: Press) => {
+        const target = e.target as Element;
+        if (app.document.state.get().readOnly || !target.closest(".react-flow__pane") || target.closest(".react-flow__node")) return;
+        const p = flow.screenToFlowPosition({ x: e.clientX, y: e.clientY });
+        openQuick(pane.current, [e.clientX, e.clientY], [p.x, p.y], null);
+      },
+    }),
+    [flow],
   );
 
   return (
-    <div className={`${look} ${pulling ? "pulling" : ""}`} ref={pane} tabIndex={-1}>
-      <ReactFlow<BlockFlowNode, WireFlowEdge>
-        nodes={nodes}
-        edges={edges}
-        nodeTypes={NODE_TYPES}
-        edgeTypes={EDGE_TYPES}
-        onNodesChange={guarded}
-        onEdgesChange={onEdgesChange}
-        onConnect={onConnect}
-        onConnectStart={startPulling}
-        onConnectEnd={endPulling}
-        isValidConnection={isValid}
-        onReconnectStart={() => {
-          reconnecting.current = true;
-          landed.current = false;
-        }}
-        onReconnect={(edge, c) => {
-          landed.current = true;
-          rewire(edge, c);
-        }}
-        onReconnectEnd={(_, edge) => {
-          if (!landed.current) dropWire(edge);
-          reconnecting.current = false;
-        }}
-        onNodeDrag={onDrag}
-        onNodeDragStop={onDragStop}
-        onPaneClick={() => app.ui.patch({ quick: null, wiring: null, menu: null })}
-        onMoveStart={(event) => {
-          if (event) opened.current = false;
-          if (app.ui.get().menu) app.ui.patch({ menu: null });
-        }}
-        onNodeClick={() => app.ui.get().menu && app.ui.patch({ menu: null })}
-        onNodeContextMenu={(e, node) => {
-          e.preventDefault();
-          if (!app.document.state.get().selected.includes(node.id)) app.document.select([node.id]);
-          openMenu(pane.current, e);
-        }}
-        onSelectionContextMenu={(e) => {
-          e.preventDefault();
-          openMenu(pane.current, e);
-        }}
-        onNodeDoubleClick={(e, node) => {
-          if ((e.target as Element).closest("button, input")) return;
-          if (isOwn(node.data.node.block)) openUse(node.id);
-          else if (app.catalogue.get().blocks[node.data.node.block]?.kind === "composite" && !readOnly) fold(node.id, !node.data.node.folded);
-        }}
-        onDoubleClick={(e) => {
-          const target = e.target as Element;
-          if (readOnly || !target.closest(".react-flow__pane") || target.closest(".react-flow__node")) return;
-          const p = flow.screenToFlowPosition({ x: e.clientX, y: e.clientY });
-          openQuick(pane.current, [e.clientX, e.clientY], [p.x, p.y], null);
-        }}
-        nodesDraggable={!readOnly}
-        nodesConnectable={!readOnly}
-        edgesReconnectable={!readOnly}
-        deleteKeyCode={null}
-        selectionKeyCode="Shift"
-        multiSelectionKeyCode={["Shift", "Meta", "Control"]}
-        selectionMode={SelectionMode.Partial}
-        edgesFocusable={false}
-        zoomOnDoubleClick={false}
-        minZoom={0.12}
-        maxZoom={2}
-        connectionRadius={26}
-        nodeDragThreshold={3}
-        onlyRenderVisibleElements={nodes.length > 120}
-        proOptions={{ hideAttribution: true }}
-        aria-label={`Network ${name}: ${network.nodes.length} blocks`}
-      >
-        <Background variant={BackgroundVariant.Dots} gap={20} size={1.2} />
-        <SmallMap />
-      </ReactFlow>
-      <NetworkTabs />
-      <Trail />
-      <LiveLine />
-      <Controls />
-      <Hint />
-      <Bubble />
-      <QuickAdd />
-      <WiringList />
-      <Menu />
-    </div>
+    <LookContext.Provider value={look}>
+      <div className={`flow ${look} ${pulling ? "pulling" : ""}`} ref={pane} tabIndex={-1}>
+        <ReactFlow<BlockFlowNode, WireFlowEdge>
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={NODE_TYPES}
+          edgeTypes={EDGE_TYPES}
+          onNodesChange={guarded}
+          onEdgesChange={onEdgesChange}
+          onConnect={onConnect}
+          onConnectStart={startPulling}
+          onConnectEnd={endPulling}
+          isValidConnection={isValid}
+          onReconnectStart={on.reconnectStart}
+          onReconnect={on.reconnect}
+          onReconnectEnd={on.reconnectEnd}
+          onNodeDrag={onDrag}
+          onNodeDragStop={onDragStop}
+          onPaneClick={on.paneClick}
+          onMoveStart={on.moveStart}
+          onNodeClick={on.nodeClick}
+          onNodeContextMenu={on.nodeMenu}
+          onSelectionContextMenu={on.selectionMenu}
+          onNodeDoubleClick={on.nodeDoubleClick}
+          onDoubleClick={on.doubleClick}
+          nodesDraggable={!readOnly}
+          nodesConnectable={!readOnly}
+          edgesReconnectable={!readOnly}
+          deleteKeyCode={null}
+          selectionKeyCode="Shift"
+          multiSelectionKeyCode={MANY_KEYS}
+          selectionMode={SelectionMode.Partial}
+          edgesFocusable={false}
+          zoomOnDoubleClick={false}
+          minZoom={0.12}
+          maxZoom={2}
+          connectionRadius={26}
+          nodeDragThreshold={3}
+          onlyRenderVisibleElements={nodes.length > 120}
+          proOptions={PRO}
+          aria-label={`Network ${name}: ${network.nodes.length} blocks`}
+        >
+          <Background variant={BackgroundVariant.Dots} gap={20} size={1.2} />
+          <SmallMap />
+        </ReactFlow>
+        <NetworkTabs />
+        <Trail />
+        <LiveLine />
+        <Controls />
+        <Hint />
+        <Bubble />
+        <QuickAdd />
+        <WiringList />
+        <Menu />
+      </div>
+    </LookContext.Provider>
   );
 }
 

@@ -1,11 +1,12 @@
 import { BaseEdge, type Edge, EdgeLabelRenderer, type EdgeProps } from "@xyflow/react";
-import { memo, type ReactElement } from "react";
+import { memo, type ReactElement, useContext } from "react";
 import { app } from "../app";
 import { useValue } from "../document/observable";
 import { useUi } from "../hooks";
 import { shapeText } from "./format";
 import type { Route } from "./geometry";
 import { pillWidth } from "./layout";
+import { LookContext } from "./look";
 
 export type WireData = { route: Route | undefined; network: string; hidden: boolean };
 export type WireFlowEdge = Edge<WireData, "wire">;
@@ -24,7 +25,9 @@ export const Wire = memo(function Wire({ id, source, target, sourceX, sourceY, t
   const path = route?.path ?? `M${sourceX} ${sourceY}L${targetX} ${targetY}`;
   const [lx, ly] = route?.label ?? [(sourceX + targetX) / 2, (sourceY + targetY) / 2];
   const text = shapeText(shape);
-  const show = !data?.hidden && (route?.room ?? 0) >= Math.min(pillWidth(text), 30);
+  const look = useContext(LookContext);
+  const told = look === "near" || (look === "mid" && state === "bad");
+  const show = told && !data?.hidden && (route?.room ?? 0) >= Math.min(pillWidth(text), 30);
   return (
     <>
       <BaseEdge id={id} path={path} interactionWidth={16} className={`wire-line ${state} ${selected ? "selected" : ""} ${drop ? "drop" : ""}`} />

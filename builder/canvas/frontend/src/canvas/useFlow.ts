@@ -84,6 +84,7 @@ export function useFlow(): {
   const found = useMemo(() => routes(network, places, catalogue), [network, places, catalogue]);
 
   const old = useRef(new Map<string, WireFlowEdge>());
+  const listed = useRef<WireFlowEdge[]>([]);
   const edges = useMemo(() => {
     const next = new Map<string, WireFlowEdge>();
     for (const e of network.edges) {
@@ -107,7 +108,9 @@ export function useFlow(): {
         });
     }
     old.current = next;
-    return [...next.values()];
+    const list = [...next.values()];
+    if (!sameList(listed.current, list)) listed.current = list;
+    return listed.current;
   }, [network, found, annotation, catalogue, selectedWires, name]);
 
   return { nodes, edges, found, onNodesChange, onEdgesChange, network, name };
