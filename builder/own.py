@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import networkx as nx
@@ -18,6 +18,7 @@ from builder.definition import (
     DefinitionError,
     check_graph,
     check_name,
+    feeds,
     graph_of,
     needs_of,
     port_of,
@@ -41,6 +42,8 @@ class OwnBlock(Block):
     _raw: ClassVar[dict[str, Any]] = {}
     _own: ClassVar[Own] = {}
     _specs: ClassVar[tuple[Setting, ...]] = ()
+    _single: ClassVar[type[OwnBlock] | None] = None
+    """Of a class of rows, that of one block in the row."""
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:  # type: ignore[override]  # the base remembers it for every class
@@ -65,9 +68,9 @@ class OwnBlock(Block):
 
     def template(self, *shapes: Shape) -> Subgraph:
         found = Subgraph()
-        if copies(self) > 1:
+        if copies(self) > 1 or self._single is not None:
             found.chain = True
-            one, before = self.replace(**{REPEAT: 1}), self.inputs[0].name
+            one, before = _with(self._single or type(self), self, **{REPEAT: 1}), self.inputs[0].name
             for number in range(copies(self)):
                 before = found.add(str(number), one, before)
             return found
@@ -78,10 +81,13 @@ class OwnBlock(Block):
         useful = leading_to([output], wires)
         entering = [node.id for node in graph.nodes if is_input(node)]
         known = dict(zip(entering, (port.name for port in self.inputs), strict=True))
+        rows = set(_rows(self._raw))
         for id in wires.order:
             block = nodes[id].block
             if isinstance(block, UnknownBlock):
                 raise BlockError(f"Inside it, {id}: {block.reason}", "inside")
+            if id in rows and isinstance(block, OwnBlock):
+                block = _with(_row(type(block)), block)
             if id in useful and not is_input(nodes[id]) and not is_output(nodes[id]):
                 sources = (wires.sources[id][port.name] for port in block.ports())
                 found.add(id, block, *(known.get(source, source) for source in sources), rate=nodes[id].rate)
@@ -91,6 +97,26 @@ class OwnBlock(Block):
 def copies(block: OwnBlock) -> int:
     """How many copies of the block stand in a row."""
     return int(getattr(block, REPEAT, 1))
+
+
+def _rows(raw: dict[str, Any]) -> Iterator[str]:
+    """The blocks inside a definition whose number is a setting of it.
+
+    They are a row also where there is one of them, so that all uses have the same modules and share a class.
+    """
+    for id, _, setting, _ in feeds(raw):
+        if setting == REPEAT:
+            yield id
+
+
+@functools.lru_cache(maxsize=1000)
+def _row(cls: type[OwnBlock]) -> type[OwnBlock]:
+    """The class of the same blocks in a row, of one block too."""
+    return type(cls.__name__, (cls,), {"__module__": __name__, "__doc__": cls.__doc__, "_single": cls})
+
+
+def _with(cls: type[OwnBlock], block: OwnBlock, **changes: Any) -> OwnBlock:
+    return cls(**{**{s.name: getattr(block, s.name) for s in block.settings()}, **changes})
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -22,11 +22,15 @@ DEPTH = 20
 
 @dataclass(frozen=True)
 class Part:
-    """One step as it is written: a block, or a class of the file; sources are ids or "#0", "#1" for inputs."""
+    """One step as it is written: a block, or a class of the file; sources are ids or "#0", "#1" for inputs.
+
+    `alone`: it is all that an nn.Sequential holds.
+    """
 
     id: str
     made: Block | Use
     sources: tuple[str, ...]
+    alone: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +71,9 @@ class _Body:
     local: dict[str, str] = field(default_factory=dict)
     """For a value that comes out of a class, the id of the step that called it."""
 
-    def part(self, id: str, made: Block | Use, sources: tuple[str, ...]) -> None:
+    def part(self, id: str, made: Block | Use, sources: tuple[str, ...], alone: bool = False) -> None:
         """Note a step as it is written, classes of the file as such."""
-        self.tree.append(Part(id, made, tuple(self.local.get(s, s) for s in sources)))
+        self.tree.append(Part(id, made, tuple(self.local.get(s, s) for s in sources), alone))
 
 
 def assemble(file: File, definition: Definition, inputs: Sequence[Block]) -> Assembled:
@@ -89,7 +93,7 @@ def assemble(file: File, definition: Definition, inputs: Sequence[Block]) -> Ass
             found.edges.append(Edge(held.get(source, source), "out", step.id, port.name))
     found.ends = tuple(held.get(r, r) for r in body.results)
     named = {**held, **body.local}
-    found.tree = tuple(Part(p.id, p.made, tuple(named.get(s, s) for s in p.sources)) for p in body.tree)
+    found.tree = tuple(Part(p.id, p.made, tuple(named.get(s, s) for s in p.sources), p.alone) for p in body.tree)
     found.local_ends = tuple(named.get(r, r) for r in body.results)
     return found
 
@@ -183,7 +187,7 @@ class _Assembler:
             body.shapes[step.id] = infer(block, shapes).shape
             return step.id
         use = Use(definition, tuple(inside.tree), inside.local.get(result, result), shapes, dict(step.call.kwargs))
-        body.part(step.id, use, sources)
+        body.part(step.id, use, sources, step.alone)
         renamed = {f"#{i}": source for i, source in enumerate(sources)}
         taken = {s.id for s in body.steps}
         for inner in inside.steps:

@@ -64,7 +64,7 @@ def _grouped(project: Project, trees: Trees) -> Project:
         edges += [
             _wire(end, answer.id, answer.block.ports()[0].name) for end, answer in zip(ends, answers, strict=True)
         ]
-        networks[name] = _chained(plain, edges, uses.keys())
+        networks[name] = _chained(plain, edges, uses.keys(), parts)
     read = from_json({**to_json(project), "networks": networks, "blocks": blocks})
     return read.replace(networks={name: placed(graph) for name, graph in read.networks.items()})
 
@@ -122,7 +122,8 @@ def _definition(uses: list[Use], settings: dict[int, Json], own: Collection[str]
         node = {**column[0], "settings": dict(column[0]["settings"])}
         for setting in dict.fromkeys(name for other in column for name in other["settings"]) if at >= entering else ():
             values = [other["settings"].get(setting, 1) for other in column]  # only a repeat of one is left out
-            if any(value != values[0] for value in values):
+            row_of_one = setting == REPEAT and 1 in values  # which is written only where the number is an argument
+            if row_of_one or any(value != values[0] for value in values):
                 node["settings"][setting] = {"argument": _argument(uses, values, node["id"], setting, settings)}
         nodes.append(node)
     told = first.definition.docstring.strip()
@@ -143,7 +144,7 @@ def _content(use: Use, settings: Mapping[int, Json], own: Collection[str]) -> Js
     nodes.append(node_to_json(Node(end, answer())))
     edges = _edges(use.parts, entering)
     edges.append(_wire(entering.get(use.result, use.result), end, answer.inputs[0].name))
-    return _chained(nodes, edges, own)
+    return _chained(nodes, edges, own, use.parts)
 
 
 def _argument(uses: list[Use], values: list[Any], node: str, setting: str, settings: dict[int, Json]) -> str:
@@ -176,9 +177,13 @@ def _input(shape: Shape) -> Block:
     return found
 
 
-def _chained(nodes: list[Json], edges: list[Json], own: Collection[str]) -> Json:
-    """Nodes and edges in which equal own blocks in a row, numbered from 0, are one that is repeated."""
+def _chained(nodes: list[Json], edges: list[Json], own: Collection[str], parts: Iterable[Part]) -> Json:
+    """Nodes and edges in which equal own blocks in a row, numbered from 0, are one that is repeated.
+
+    One that is all an nn.Sequential holds is repeated once.
+    """
     plain = {n["id"]: n for n in nodes}
+    alone = {part.id for part in parts if part.alone}
     for first in list(plain):
         numbered = _NUMBERED.fullmatch(first)
         if numbered is None or first not in plain or plain[first]["block"] not in own or numbered[1] in plain:
@@ -190,7 +195,7 @@ def _chained(nodes: list[Json], edges: list[Json], own: Collection[str]) -> Json
             if leaving != [after] or arriving != [row[-1]]:
                 break
             row.append(after)
-        if len(row) < 2:
+        if len(row) < 2 and first not in alone:
             continue
         one = {**plain[first], "id": stem, "settings": {**plain[first]["settings"], REPEAT: len(row)}}
         kept = (one if n["id"] == first else n for n in plain.values() if n["id"] not in row[1:])

@@ -18,13 +18,17 @@ from builder.reading.errors import ReadError
 
 @dataclass
 class Step:
-    """One call of a layer; `sources` are ids of earlier steps, or inputs. `again`: the layer was called before."""
+    """One call of a layer; `sources` are ids of earlier steps, or inputs.
+
+    `again`: the layer was called before. `alone`: it is all that an nn.Sequential holds, a row of one.
+    """
 
     id: str
     call: Call
     sources: tuple[str, ...]
     line: int
     again: bool = False
+    alone: bool = False
 
 
 @dataclass
@@ -122,18 +126,20 @@ class _Tracer:
         id = name if count == 1 else self.free(name)
         return self.apply(id, made.call, sources, made.line, count > 1)
 
-    def apply(self, id: str, call: Call, sources: list[str], line: int, again: bool = False) -> str:
+    def apply(
+        self, id: str, call: Call, sources: list[str], line: int, again: bool = False, alone: bool = False
+    ) -> str:
         if call.target != SEQUENTIAL:
             if len(self.trace.steps) >= MAX_LAYERS:
                 raise ReadError(f"It has more than {MAX_LAYERS:,} layers, the most Layerloom opens.", line)
             self.file.budget.spend(line)
-            self.trace.steps.append(Step(id, call, tuple(sources), line, again))
+            self.trace.steps.append(Step(id, call, tuple(sources), line, again, alone))
             return id
         if len(sources) != 1 or call.kwargs:
             raise ReadError("nn.Sequential takes one input, and layers without names.", line)
         at = sources[0]
         for i, part in enumerate(call.args):
-            at = self.apply(self.free(f"{id}_{i}", exact=True), part, [at], line, again)
+            at = self.apply(self.free(f"{id}_{i}", exact=True), part, [at], line, again, len(call.args) == 1)
         return at
 
     def step(self, call: Call, sources: list[str], node: ast.expr) -> str:
