@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from by_hand import block, lenet5, small_resnet, spiral_mlp
+from definitions import node, pair, stack
 from safetensors.torch import save_file
 from test_reference_networks import AlexNet, GoogLeNet, LeNet5, ResNet18
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 import builder
 from builder import cli, templates
 from builder.graph import Edge, Node
-from builder.project import Project
+from builder.project import Project, from_json
 from builder.training import checkpoint, weights
 from builder.training.job import Job, prepare
 from builder.training.weights import INITIAL_FILE, WeightsError
@@ -143,6 +144,8 @@ def test_unchanged_blocks_of_an_edited_network_keep_their_weights(tmp_path: Path
     _, found = weights.find(first, edited)
     assert set(found.kept) == {"network.conv1", "network.norm1", "network.res1"}
     assert set(found.drawn) == {"network.res2", "network.fc", "network.conv2"}
+    assert found.partly == ()
+    assert "Kept: conv1, norm1, res1. Drawn anew: conv2, res2, fc." in found.sentence()
     network = begun(edited, first, tmp_path / "second", partial=True)
     before = first.networks["network"]
     for id in ("conv1", "norm1", "res1"):
@@ -166,6 +169,32 @@ def test_blocks_are_matched_by_their_names_on_the_canvas(tmp_path: Path) -> None
     _, found = weights.find(first, stage(2))
     assert "network.layer_0" in found.kept
     assert found.drawn == ("network.layer_1",)
+
+
+def test_an_edit_inside_an_own_block_or_of_its_number_keeps_the_rest_of_it(tmp_path: Path) -> None:
+    def made(kernel: int, repeat: int, width: int = 4) -> Project:
+        inside = pair()
+        for one in inside["nodes"]:
+            if one["id"] == "conv2":
+                one["settings"] |= {"kernel_size": kernel, "padding": kernel // 2}
+        uses = (node("a", "Pair"), node("b", "Pair", repeat=repeat), node("c", "Pair", width=width))
+        data = stack(*uses, blocks={"Pair": inside})
+        return from_json({**data, "training": {"epochs": 1, "batch_size": 512}})
+
+    first = builder.train(made(3, 1), tmp_path / "first")
+    before = first.networks["network"].state_dict()
+
+    _, found = weights.find(first, made(5, 1))
+    assert (found.kept, found.drawn) == (("network.stem", "network.fc"), ())
+    assert found.partly == ("network.a", "network.b", "network.c")
+    told = "Kept: stem, fc. Kept in part: a, b, c. Drawn anew: nothing. network.a.conv2.weight is 6×4×3×3 in that run"
+    assert told in found.sentence()
+    inside = begun(made(5, 1), first, tmp_path / "inside", partial=True).state_dict()
+    assert torch.equal(inside["a.conv1.weight"], before["a.conv1.weight"])
+    assert inside["a.conv2.weight"].shape == (6, 4, 5, 5)
+
+    _, wider = weights.find(first, made(3, 1, width=9))
+    assert (wider.partly, wider.drawn) == ((), ("network.c",))
 
 
 # --- exported scripts ----------------------------------------------------------------------------------------

@@ -57,8 +57,9 @@ class Match:
 
     `pairs` are (name in the file, name in the networks), `fresh` the networks' tensors that are not taken from it:
     `missing` there, or `misshapen` (name, shape there, shape here), or of a layer that has one of these. `extra`
-    are the file's that have no place here. `kept` and `drawn` are the blocks on the canvas (``slot.node``) whose
-    tensors are all taken, and those of which some are not. `by` says how: by name, by order and shape, or both.
+    are the file's that have no place here. `kept`, `partly` and `drawn` are the blocks on the canvas (``slot.node``)
+    of which all tensors are taken, some (composites), and none. `by` says how: by name, by order and shape, or both;
+    `where` is what sentences call the source.
     """
 
     source: str
@@ -69,7 +70,9 @@ class Match:
     extra: tuple[str, ...]
     misshapen: tuple[tuple[str, Shape, Shape], ...]
     kept: tuple[str, ...]
+    partly: tuple[str, ...]
     drawn: tuple[str, ...]
+    where: str = "the file"
 
     @property
     def whole(self) -> bool:
@@ -81,7 +84,13 @@ class Match:
         total = len(self.pairs) + len(self.fresh)
         if self.whole:
             return f"All {total} tensors of {self.source} fit, matched by {self.by}."
-        return f"{len(self.pairs)} of the network's {total} tensors come from {self.source}, matched by {self.by}. {self._rest()}"
+        return f"{len(self.pairs)} of the network's {total} tensors come from {self.source}, matched by {self.by}. {self.blocks()} {self._rest()}"
+
+    def blocks(self) -> str:
+        """Which blocks keep their weights and which begin anew."""
+        kept, partly, drawn = map(_blocks, (self.kept, self.partly, self.drawn))
+        some = f" Kept in part: {partly}." if partly else ""
+        return f"Kept: {kept or 'nothing'}.{some} Drawn anew: {drawn or 'nothing'}."
 
     def refusal(self) -> str:
         """Why these weights are not the network's, and what to do."""
@@ -89,13 +98,26 @@ class Match:
 
     def _rest(self) -> str:
         told = [
-            f"{name} is {size(there)} in the file and {size(here)} here." for name, there, here in self.misshapen[:3]
+            f"{name} is {size(there)} in {self.where} and {size(here)} here."
+            for name, there, here in self.misshapen[:3]
         ]
-        for names, what in ((self.missing, "not in the file"), (self.extra, "in the file only")):
+        for names, what in ((self.missing, f"not in {self.where}"), (self.extra, f"in {self.where} only")):
             if names:
                 verb = "is" if len(names) == 1 else "are"
                 told.append(f"{_listed(names)} {verb} {what}.")
         return " ".join(told)
+
+
+_NAMED = 6
+"""More blocks than this are counted, not named."""
+
+
+def _blocks(nodes: tuple[str, ...]) -> str:
+    single = len({node.partition(".")[0] for node in nodes}) <= 1
+    names = [node.partition(".")[2] if single else node for node in nodes]
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more blocks"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -216,7 +238,8 @@ def match_run(run: Run, project: Project) -> tuple[Tensors, Match]:
     there = {name: _shape(tensor) for name, tensor in tensors.items()}
     places = {_on_canvas(name, now): name for name in here}
     named = {places.get(_on_canvas(name, before), name): name for name in tensors}
-    return tensors, _result(run.name, "name", fitting.by_name(there, here, named), there, named, here, now)
+    taken = fitting.by_name(there, here, named)
+    return tensors, _result(run.name, "name", taken, there, named, here, now, where="that run")
 
 
 def _result(
@@ -227,6 +250,7 @@ def _result(
     named: dict[str, str],
     here: Shapes,
     generated: Source,
+    where: str = "the file",
 ) -> Match:
     used = set(taken.values())
     fresh = [n for n in here if n not in taken and not n.endswith(COUNTER)]
@@ -236,12 +260,13 @@ def _result(
     met = used | {named[n] for n in same}
     extra = [n for n in there if n not in met and not n.endswith(COUNTER)]
     nodes = {n: ".".join(_on_canvas(n, generated).split(".")[:2]) for n in here}
-    drawn = dict.fromkeys(nodes[n] for n in fresh)
-    kept = dict.fromkeys(nodes[n] for n in taken if nodes[n] not in drawn)
+    some, lacking = dict.fromkeys(nodes[n] for n in taken), dict.fromkeys(nodes[n] for n in fresh)
+    kept, partly, drawn = some.keys() - lacking.keys(), some.keys() & lacking.keys(), lacking.keys() - some.keys()
     pairs = tuple((taken[n], n) for n in here if n in taken)
     return Match(
         *(source, by, pairs, tuple(fresh), tuple(missing), tuple(extra), tuple(misshapen)),
-        *(tuple(kept), tuple(drawn)),
+        *(tuple(id for id in dict.fromkeys(nodes.values()) if id in group) for group in (kept, partly, drawn)),
+        where,
     )
 
 

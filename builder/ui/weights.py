@@ -21,8 +21,6 @@ from builder.workspace import WorkspaceError
 DRAWN = "drawn"
 _ASKED = "weights.asked"
 """In the session: the project for which a file is asked for that is not handed in yet."""
-_MANY = 6
-"""More blocks than this are counted, not named."""
 
 
 def chosen() -> Beginning | None:
@@ -113,7 +111,7 @@ def panel() -> None:
         if not now.partial:
             st.warning(found.refusal())
             return
-    st.caption(_blocks(found))
+    st.caption(found.blocks())
     with st.expander("What fits and what does not"):
         st.markdown(found.sentence())
 
@@ -181,17 +179,3 @@ def _matched(begin: Beginning) -> Match:
 
 def _match(begin: Beginning, project: Project) -> Match:
     return weights.find(begin.source, project, begin.name)[1]
-
-
-def _blocks(found: Match) -> str:
-    """Which blocks keep their weights and which begin anew."""
-    kept, drawn = _named(found.kept), _named(found.drawn)
-    return f"Kept: {kept or 'nothing'}. Drawn anew: {drawn or 'nothing'}."
-
-
-def _named(nodes: tuple[str, ...]) -> str:
-    single = len({node.partition(".")[0] for node in nodes}) <= 1
-    names = [node.partition(".")[2] if single else node for node in nodes]
-    return (
-        ", ".join(names) if len(names) <= _MANY else f"{', '.join(names[:_MANY])} and {len(names) - _MANY} more blocks"
-    )
