@@ -83,11 +83,11 @@ class OwnBlock(Block):
         known = dict(zip(entering, (port.name for port in self.inputs), strict=True))
         rows = set(_rows(self._raw))
         for id in wires.order:
-            block = nodes[id].block
+            block: Block | UnknownBlock = nodes[id].block
             if isinstance(block, UnknownBlock):
                 raise BlockError(f"Inside it, {id}: {block.reason}", "inside")
             if id in rows and isinstance(block, OwnBlock):
-                block = _with(_row(type(block)), block)
+                block = _with(_row(type(block)), block)  # type: ignore[arg-type]  # a class is hashable, too
             if id in useful and not is_input(nodes[id]) and not is_output(nodes[id]):
                 sources = (wires.sources[id][port.name] for port in block.ports())
                 found.add(id, block, *(known.get(source, source) for source in sources), rate=nodes[id].rate)

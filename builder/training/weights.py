@@ -8,7 +8,7 @@ there, layers of the same last name and shapes are matched in the order of their
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ import builder.project
 from blocks.base import Shape
 from builder.compile import instantiate, write
 from builder.project import Project
-from builder.shapes import size
 from builder.source import Source, generate
 from builder.training import fitting
 from builder.training.checkpoint import save_weights
 from builder.training.fitting import COUNTER, Shapes, natural
+from builder.training.match import Match
 from builder.training.run import PROJECT_FILE, Run
 from builder.validate import machine_memory
 
@@ -49,82 +49,6 @@ class Beginning:
     source: Path | Run
     name: str = ""
     partial: bool = False
-
-
-@dataclass(frozen=True)
-class Match:
-    """What of a file fits the networks, a layer as a whole or not at all. Names of the networks are ``slot.key``.
-
-    `pairs` are (name in the file, name in the networks), `fresh` the networks' tensors that are not taken from it:
-    `missing` there, or `misshapen` (name, shape there, shape here), or of a layer that has one of these. `extra`
-    are the file's that have no place here. `kept`, `partly` and `drawn` are the blocks on the canvas (``slot.node``)
-    of which all tensors are taken, some (composites), and none. `by` says how: by name, by order and shape, or both;
-    `where` is what sentences call the source.
-    """
-
-    source: str
-    by: str
-    pairs: tuple[tuple[str, str], ...]
-    fresh: tuple[str, ...]
-    missing: tuple[str, ...]
-    extra: tuple[str, ...]
-    misshapen: tuple[tuple[str, Shape, Shape], ...]
-    kept: tuple[str, ...]
-    partly: tuple[str, ...]
-    drawn: tuple[str, ...]
-    where: str = "the file"
-
-    @property
-    def whole(self) -> bool:
-        """Whether every tensor on both sides has its partner."""
-        return not self.fresh and not self.extra
-
-    def sentence(self) -> str:
-        """What is taken and what is not."""
-        total = len(self.pairs) + len(self.fresh)
-        if self.whole:
-            return f"All {total} tensors of {self.source} fit, matched by {self.by}."
-        return f"{len(self.pairs)} of the network's {total} tensors come from {self.source}, matched by {self.by}. {self.blocks()} {self._rest()}"
-
-    def blocks(self) -> str:
-        """Which blocks keep their weights and which begin anew."""
-        kept, partly, drawn = map(_blocks, (self.kept, self.partly, self.drawn))
-        some = f" Kept in part: {partly}." if partly else ""
-        return f"Kept: {kept or 'nothing'}.{some} Drawn anew: {drawn or 'nothing'}."
-
-    def refusal(self) -> str:
-        """Why these weights are not the network's, and what to do."""
-        return f"{self.source} does not fit the network. {self._rest()} Choose a partial load to take what fits and draw the rest anew."
-
-    def _rest(self) -> str:
-        told = [
-            f"{name} is {size(there)} in {self.where} and {size(here)} here."
-            for name, there, here in self.misshapen[:3]
-        ]
-        for names, what in ((self.missing, f"not in {self.where}"), (self.extra, f"in {self.where} only")):
-            if names:
-                verb = "is" if len(names) == 1 else "are"
-                told.append(f"{_listed(names)} {verb} {what}.")
-        return " ".join(told)
-
-
-_NAMED = 6
-"""More blocks than this are counted, not named."""
-
-
-def _blocks(nodes: tuple[str, ...]) -> str:
-    single = len({node.partition(".")[0] for node in nodes}) <= 1
-    names = [node.partition(".")[2] if single else node for node in nodes]
-    if len(names) <= _NAMED:
-        return ", ".join(names)
-    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more blocks"
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    if len(names) <= 3:
-        return ", ".join(names)
-    return f"{', '.join(names[:2])} and {len(names) - 2} more tensors"
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -260,13 +184,23 @@ def _result(
     met = used | {named[n] for n in same}
     extra = [n for n in there if n not in met and not n.endswith(COUNTER)]
     nodes = {n: ".".join(_on_canvas(n, generated).split(".")[:2]) for n in here}
-    some, lacking = dict.fromkeys(nodes[n] for n in taken), dict.fromkeys(nodes[n] for n in fresh)
-    kept, partly, drawn = some.keys() - lacking.keys(), some.keys() & lacking.keys(), lacking.keys() - some.keys()
-    pairs = tuple((taken[n], n) for n in here if n in taken)
+    some, lacking = {nodes[n] for n in taken}, {nodes[n] for n in fresh}
+
+    def those(group: set[str]) -> tuple[str, ...]:
+        return tuple(id for id in dict.fromkeys(nodes.values()) if id in group)
+
     return Match(
-        *(source, by, pairs, tuple(fresh), tuple(missing), tuple(extra), tuple(misshapen)),
-        *(tuple(id for id in dict.fromkeys(nodes.values()) if id in group) for group in (kept, partly, drawn)),
-        where,
+        source,
+        by,
+        pairs=tuple((taken[n], n) for n in here if n in taken),
+        fresh=tuple(fresh),
+        missing=tuple(missing),
+        extra=tuple(extra),
+        misshapen=tuple(misshapen),
+        kept=those(some - lacking),
+        partly=those(some & lacking),
+        drawn=those(lacking - some),
+        where=where,
     )
 
 

@@ -13,8 +13,9 @@ from builder.first_weights import FILE, RUN, FirstWeights
 from builder.project import Project, ProjectError, to_json
 from builder.training import weights
 from builder.training.checkpoint import save_weights
+from builder.training.match import Match
 from builder.training.run import Run
-from builder.training.weights import Beginning, Match, WeightsError
+from builder.training.weights import Beginning, WeightsError
 from builder.ui import state
 from builder.workspace import WorkspaceError
 
