@@ -111,23 +111,6 @@ def test_negative_sampling_by_hand() -> None:
     assert loss_of(NegativeSampling(negatives=1), network, [0, 7], batch) == pytest.approx(expected)
 
 
-def test_noise_words_are_drawn_as_often_as_they_occur_to_the_power() -> None:
-    noise = prepared(NegativeSampling(), [16, 1, 0, 81])["loss"]["noise"]
-    assert noise.tolist() == pytest.approx([8 / 36, 9 / 36, 9 / 36, 1.0])  # 16^¾ = 8, 81^¾ = 27
-
-
-def test_only_the_chosen_rows_are_multiplied_and_give_the_same_scores() -> None:
-    torch.manual_seed(0)
-    network = SkipGram(6, 4, 6, bias=True)
-    words, row, chosen = torch.tensor([[3], [1]]), torch.tensor([0, 1, 1]), torch.tensor([[0, 5], [2, 2], [4, 1]])
-    expected = network(words)[row].gather(1, chosen)
-    network.scores.register_forward_hook(lambda *_: pytest.fail("all scores were computed"))
-    assert torch.allclose(task.chosen_scores(network, words, row, chosen), expected)
-    longer = nn.Sequential(SkipGram(6, 4, 6), nn.Tanh())  # no Linear at the end: the slow way is right too
-    expected = longer(words)[row].gather(1, chosen)
-    assert torch.allclose(task.chosen_scores(longer, words, row, chosen), expected)
-
-
 # --- the tree --------------------------------------------------------------------------------------
 
 
@@ -204,7 +187,47 @@ def test_frequent_words_are_thinned_anew_for_every_epoch() -> None:
     assert (kept < 0.9 * counts).any()
     # Noise words and the tree know the text as it is.
     made = task.prepare(splits, {"loss": {"name": "negative_sampling", "power": 1.0}, "task": {"words": len(counts)}})
-    assert made["loss"]["noise"].diff() == pytest.approx((counts / counts.sum())[1:], abs=1e-6)
+    assert chances_of(made["loss"]) == pytest.approx((counts / counts.sum()).numpy(), abs=1e-7)
+
+
+def chances_of(loss: dict[str, Any]) -> Any:
+    """The chance of each noise word, by the definition of the table."""
+    stays, other = loss["stays"], loss["other"]
+    return ((stays + torch.zeros_like(stays).index_add_(0, other, 1 - stays)) / len(stays)).numpy()
+
+
+def test_noise_words_are_drawn_as_often_as_they_should_be() -> None:
+    counts = [900, 0, 16, 81, 1, 0, 0, 16, 16]
+    loss = prepared(NegativeSampling(power=0.75), counts)["loss"]
+    powers = np.array(counts) ** 0.75
+    expected = powers / powers.sum()
+    assert chances_of(loss) == pytest.approx(expected, abs=1e-12)
+    drawn = torch.bincount(task.draw_noise((20_000, 5), loss, torch.Generator().manual_seed(0)).flatten(), minlength=9)
+    assert drawn.numpy() / 1e5 == pytest.approx(expected, abs=0.005)
+    assert drawn[torch.tensor(counts) == 0].sum() == 0
+    assert task.alias_table([1.0]) == ([1.0], [0])
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_chosen_scores_are_those_of_the_whole_layer_and_so_are_their_gradients(bias: bool) -> None:
+    torch.manual_seed(0)
+    network = SkipGram(40, 8, 4000, bias=bias)
+    longer = nn.Sequential(SkipGram(40, 8, 4000), nn.Tanh())  # no Linear at the end
+    words = torch.randint(40, (5, 1))
+    whole: list[int] = []
+    for made, count, all_at_once in ((network, 1, False), (network, 200, True), (longer, 1, True)):
+        row, chosen = torch.randint(5, (7,)), torch.randint(4000, (7, count))
+        expected = made(words)[row.unsqueeze(1), chosen]
+        wanted = torch.autograd.grad(expected.square().sum(), list(made.parameters()))
+        last = list(made.children())[-1]
+        handle = last.register_forward_hook(lambda *_: whole.append(1))
+        found = task.chosen_scores(made, words, row, chosen)
+        handle.remove()
+        assert bool(whole) == all_at_once, "of few outputs only the chosen rows are multiplied"
+        whole.clear()
+        assert torch.allclose(found, expected, atol=1e-6)
+        given = torch.autograd.grad(found.square().sum(), list(made.parameters()))
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(given, wanted))
 
 
 def test_a_window_reaches_over_words_that_are_left_out() -> None:

@@ -49,10 +49,36 @@ def huffman(counts: list[int]) -> list[list[tuple[int, int]]]:
     return paths
 
 
+def alias_table(chances: list[float]) -> tuple[list[float], list[int]]:
+    """Walker's table for drawing from so many things with these chances, which sum to 1 (Walker 1977, Vose 1991).
+
+    One of them is taken, all alike; with the first number at its place it stays, else the second one takes its place.
+    """
+    scaled = [chance * len(chances) for chance in chances]
+    stays, other = [1.0] * len(chances), list(range(len(chances)))
+    small = [i for i, value in enumerate(scaled) if value < 1]
+    large = [i for i, value in enumerate(scaled) if value >= 1]
+    while small and large:
+        low, high = small.pop(), large[-1]
+        stays[low], other[low] = scaled[low], high
+        scaled[high] -= 1 - scaled[low]
+        if scaled[high] < 1:
+            small.append(large.pop())
+    return stays, other
+
+
+def draw_noise(shape: tuple[int, int], loss: dict[str, Any], generator: Any = None) -> Tensor:
+    """Noise words from the table ``stays`` and ``other`` (V,): in time that does not grow with the vocabulary."""
+    stays, other = loss["stays"], loss["other"]
+    place = torch.rand(shape, dtype=torch.float64, generator=generator) * len(stays)
+    word = place.long()
+    return torch.where(place - word < stays[word], word, other[word])
+
+
 def prepare(splits: dict[str, dict[str, Tensor]], settings: dict[str, Any]) -> dict[str, Any]:
     """Add what the loss needs of the corpus, and the questions by which vectors are judged.
 
-    Negative sampling: ``noise`` (V,), the distribution of the noise words summed up. Hierarchical softmax:
+    Negative sampling: ``stays`` and ``other`` (V,), see `alias_table`. Hierarchical softmax:
     ``nodes`` and ``turns`` (V, L), every word's path, with turns of 0 beyond its end.
     """
     loss, task = dict(settings["loss"]), dict(settings["task"])
@@ -63,7 +89,8 @@ def prepare(splits: dict[str, dict[str, Tensor]], settings: dict[str, Any]) -> d
     if loss["name"] == "negative_sampling":
         noise = counts.double() ** loss["power"]
         noise[counts == 0] = 0
-        loss["noise"] = (noise.cumsum(0) / noise.sum()).float()
+        stays, other = alias_table((noise / noise.sum()).tolist())
+        loss["stays"], loss["other"] = torch.tensor(stays, dtype=torch.float64), torch.tensor(other)
     if loss["name"] == "hierarchical_softmax":
         paths = huffman(counts.tolist())
         longest = max(1, max(len(path) for path in paths))
@@ -89,15 +116,17 @@ def without_last(network: nn.Module, words: Tensor) -> tuple[Tensor, nn.Module]:
 def chosen_scores(network: nn.Module, words: Tensor, row: Tensor, chosen: Tensor) -> Tensor:
     """Scores (P, C) of the chosen outputs alone, each row of them for the word of `words` (N, 1) at `row` (P,).
 
-    Where the network ends in a Linear layer, only these rows of its weights are multiplied.
+    Where the network ends in a Linear layer with many outputs, only these rows of its weights are multiplied. With
+    few, the product of whole matrices takes less time: about 24 of its scores cost as much as one chosen row.
     """
     vectors, last = without_last(network, words)
-    if not isinstance(last, nn.Linear) or vectors.shape[1] != last.in_features:
-        scores: Tensor = last(vectors)
-        return scores.index_select(0, row).gather(1, chosen)
-    weights = F.embedding(chosen, last.weight)
-    products = torch.bmm(weights, vectors.index_select(0, row).unsqueeze(2)).squeeze(2)
-    return products if last.bias is None else products + last.bias[chosen]
+    cost = 24 * chosen.numel()
+    if isinstance(last, nn.Linear) and vectors.shape[1] == last.in_features and len(words) * last.out_features >= cost:
+        weights = F.embedding(chosen, last.weight)
+        products = (weights * vectors.index_select(0, row).unsqueeze(1)).sum(2)
+        return products if last.bias is None else products + last.bias[chosen]
+    scores: Tensor = last(vectors)
+    return scores.take(row.unsqueeze(1) * scores.shape[1] + chosen)
 
 
 def pair_losses(network: nn.Module, batch: dict[str, Tensor], loss: dict[str, Any], generator: Any = None) -> Tensor:
@@ -110,9 +139,7 @@ def pair_losses(network: nn.Module, batch: dict[str, Tensor], loss: dict[str, An
     target = around[row, column]
     match loss["name"]:
         case "negative_sampling":
-            noise = loss["noise"].to(words.device)
-            drawn = torch.rand((len(target), loss["negatives"]), generator=generator).to(words.device)
-            negatives = torch.searchsorted(noise, drawn).clamp(max=len(noise) - 1)
+            negatives = draw_noise((len(target), loss["negatives"]), loss, generator).to(words.device)
             scores = chosen_scores(network, words, row, torch.cat([target.unsqueeze(1), negatives], 1)).float()
             return F.softplus(-scores[:, 0]) + F.softplus(scores[:, 1:]).sum(1)
         case "hierarchical_softmax":

@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from builder import templates
+from builder.tasks.word_vectors import draw_noise
 from builder.training.job import Job, prepare
 from builder.training.loop import Loop
 
@@ -290,19 +291,17 @@ def language_modelling(networks: Networks, split: Split, loop: Loop) -> Iterator
 
 
 def word_vectors(networks: Networks, split: Split, loop: Loop) -> Iterator[float]:
-    """Negative sampling: the inner products of a word with one around it and with five of noise."""
+    """Negative sampling: the inner products of a word with one around it and with five of noise, drawn alike."""
     words, scores = networks[0].words, networks[0].scores
-    noise, width = loop.settings["loss"]["noise"], torch.Generator().manual_seed(loop.training["seed"] + 1)
+    width = torch.Generator().manual_seed(loop.training["seed"] + 1)
 
     def loss_of(index: Tensor) -> Any:
         around = split["around"][index].long()
         reach = torch.randint(1, 6, (len(index), 1), generator=width)
         row, column = torch.nonzero((around >= 0) & (torch.arange(10) < 2 * reach), as_tuple=True)
         target = around[row, column]
-        drawn = torch.searchsorted(noise, torch.rand(len(target), 5)).clamp(max=len(noise) - 1)
-        chosen = torch.cat([target[:, None], drawn], 1)
-        vectors = words(split["word"][index, 0].long())[row]
-        found = torch.bmm(F.embedding(chosen, scores.weight), vectors[:, :, None])[:, :, 0]
+        chosen = torch.cat([target[:, None], draw_noise((len(target), 5), loop.settings["loss"])], 1)
+        found = scores(words(split["word"][index, 0].long()))[row[:, None], chosen]
         return (F.softplus(-found[:, 0]) + F.softplus(found[:, 1:]).sum(1)).mean(), lambda: None
 
     return plainly(networks[0], loop, len(split["word"]), loss_of)
