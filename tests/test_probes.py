@@ -218,7 +218,12 @@ def test_probes_keep_to_their_share_of_the_time(tmp_path: Path) -> None:
     slow.results = work
     prober = Prober(tmp_path, networks(), slow)
     prober.probe(1, 1)
-    assert prober.due - time.monotonic() >= 0.9 * 0.05 * (1 / probes.SHARE - 1)
+    left = prober.earned - time.thread_time()
+    assert left >= 0.9 * 0.05 * (1 / probes.SHARE - 1), "of the thread's time: waiting for the processor earns nothing"
+    prober.due = time.monotonic() - 1
+    assert not prober.maybe(2, 1)
+    prober.earned = time.thread_time()
+    assert prober.maybe(3, 1)
 
 
 def test_picking_probes_the_new_sample_at_once(tmp_path: Path) -> None:

@@ -255,19 +255,20 @@ class Prober:
         self.on = True
         self.sample = 0
         self.watched: tuple[str, str] | None = None
-        self.due = 0.0
-        self.surface_due = 0.0
+        # Each waits for a moment of the clock, and until the thread has worked so long that the last time was at most
+        # its share; 0 for at once. On a busy machine the clock runs on while others have the processor.
+        self.due = self.surface_due = self.live_due = 0.0
+        self.earned = self.surface_earned = self.live_earned = 0.0
         self.error: str | None = None
         self._batch: tuple[int, dict[str, Tensor]] | None = None
         self._surface: dict[str, Array] = {}
-        self.live_due = 0.0
         self._live_batch: dict[str, Tensor] | None = None
         self._live: dict[str, Array] = {}
         self._film = Film(folder) if sources.film else None
 
     def maybe(self, step: int, epoch: int) -> bool:
         """Probe if it is time; whether it did."""
-        if not self.on or time.monotonic() < self.due:
+        if not self.on or _early(self.due, self.earned):
             return False
         self.probe(step, epoch)
         return True
@@ -282,15 +283,13 @@ class Prober:
         if not self.sources.count:
             self.due = math.inf
             return
-        # The thread's own time: what training loses by it. On a busy machine the clock on the wall runs on
-        # while other processes have the processor, and would make pictures rare for nothing.
         started, worked = time.monotonic(), time.thread_time()
         if self._batch is None or self._batch[0] != self.sample:
             with torch.random.fork_rng([]):
                 self._batch = (self.sample, self.sources.make_batch(torch.tensor([self.sample])))
         arrays, nodes = observe(self.networks, self.sources, self._batch[1], self.watched)
-        surface = self._surface_info(started)
-        self._follow(started, step)
+        surface = self._surface_info()
+        self._follow(step)
         arrays |= self._surface | self._live
         info = {
             "step": step,
@@ -306,14 +305,13 @@ class Prober:
             self.error = None
         except OSError as error:
             self.error = error.strerror or str(error)
-        cost = time.thread_time() - worked
-        ended = time.monotonic()
-        self.due = max(started + INTERVAL, ended + cost * (1 - SHARE) / SHARE)
+        self.due = started + INTERVAL
+        self.earned = _earned(worked, SHARE)
 
-    def _follow(self, now: float, step: int) -> None:
+    def _follow(self, step: int) -> None:
         """The task's view of the first validation samples, as ``live/NAME``."""
         count = min(self.sources.live, self.sources.count)
-        if not count or now < self.live_due:
+        if not count or _early(self.live_due, self.live_earned):
             return
         started = time.thread_time()
         if self._live_batch is None:
@@ -324,23 +322,32 @@ class Prober:
             self._live = {f"live/{name}": value.float().cpu().numpy().copy() for name, value in found.items()}
             if self._film is not None and self._film.wants(step):
                 self.error = self._film.add(step, {name: found[name] for name in self.sources.film if name in found})
-        cost = time.thread_time() - started
-        # Half of the share is for the maps of the sample.
-        self.live_due = time.monotonic() + max(LIVE_INTERVAL, cost * 2 / SHARE)
+        self.live_due = time.monotonic() + LIVE_INTERVAL
+        self.live_earned = _earned(started, SHARE / 2)  # the other half is for the maps of the sample
 
-    def _surface_info(self, now: float) -> dict[str, Any] | None:
+    def _surface_info(self) -> dict[str, Any] | None:
         grid, bounds = self.sources.grid, self.sources.grid_range
         if grid is None or bounds is None:
             return None
-        if now >= self.surface_due:
+        if not _early(self.surface_due, self.surface_earned):
             started = time.thread_time()
             with untouched(self.networks):
                 found = self.sources.results(self.sources.outputs(self.networks, grid), grid)
                 self._surface = {f"surface/{k}": v.float().cpu().numpy().copy() for k, v in found.items()}
-            cost = time.thread_time() - started
-            # Half of the share is for the maps of the sample.
-            self.surface_due = time.monotonic() + max(SURFACE_INTERVAL, cost * 2 / SHARE)
+            self.surface_due = time.monotonic() + SURFACE_INTERVAL
+            self.surface_earned = _earned(started, SHARE / 2)
         return {"low": bounds[0], "high": bounds[1], "size": GRID}
+
+
+def _early(due: float, earned: float) -> bool:
+    """Whether it is before a moment of the clock, or the thread has not yet worked so long; never where `due` is 0."""
+    return due > 0 and (time.monotonic() < due or time.thread_time() < earned)
+
+
+def _earned(started: float, share: float) -> float:
+    """The thread's time at which what it has done since `started`, in its time, was a `share` of the whole."""
+    now = time.thread_time()
+    return now + (now - started) * (1 - share) / share
 
 
 def point_grid(points: Tensor, size: int = GRID) -> tuple[Tensor, tuple[list[float], list[float]]]:
