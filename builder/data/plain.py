@@ -77,7 +77,8 @@ def rows_batch(
     generator: torch.Generator | None = None,
 ) -> dict[str, torch.Tensor]:
     """Samples as they are: these rows of every field."""
-    return {name: values.index_select(0, index.to(values.device)) for name, values in split.items()}
+    index = index.to(next(iter(split.values())).device)
+    return {name: values.index_select(0, index) for name, values in split.items()}
 
 
 def complete_splits(

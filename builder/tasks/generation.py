@@ -45,7 +45,7 @@ def add_noise(batch: dict[str, Tensor], settings: dict[str, Any], index: Tensor 
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, loss: dict[str, Any]) -> Tensor:
-    """What the discriminator lowers: `real` and `fake` (N,) are its scores of data and of generated samples.
+    """What the discriminator lowers: `real` and `fake` are its scores of data and of generated samples.
 
     Goodfellow et al. 2014 (bce, minimax: the same), Lim and Ye 2017 (hinge), Arjovsky et al. 2017 (wasserstein).
     """
@@ -59,7 +59,7 @@ def discriminator_loss(real: Tensor, fake: Tensor, loss: dict[str, Any]) -> Tens
 
 
 def generator_loss(fake: Tensor, loss: dict[str, Any]) -> Tensor:
-    """What the generator lowers, from the discriminator's scores (N,) of its samples."""
+    """What the generator lowers, from the discriminator's scores of its samples."""
     match loss["name"]:
         case "minimax":  # log(1 - D(G(z)))
             return -F.softplus(fake).mean()
@@ -80,7 +80,7 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Te
 
 
 def belief(scores: Tensor, loss: dict[str, Any]) -> Tensor:
-    """What is shown of scores (N,): the probability of being real where the loss has one, else the score itself."""
+    """What is shown of scores: the probability of being real where the loss has one, else the score itself."""
     return torch.sigmoid(scores) if loss["name"] in ("bce", "minimax") else scores
 
 
@@ -141,8 +141,7 @@ def train_step(
     total = 0.0
     for _ in range(task["discriminator_steps"]):
         generated = generator(torch.randn(len(real), task["noise"]).to(real.device))
-        on_real = discriminator(real).float().flatten()
-        on_fake = discriminator(generated.detach()).float().flatten()
+        on_real, on_fake = discriminator(real).float(), discriminator(generated.detach()).float()
         error = discriminator_loss(on_real, on_fake, loss)
         total += error.item()
         if loss["name"] == "wasserstein" and loss["constraint"] == "gradient penalty":
@@ -152,7 +151,7 @@ def train_step(
             with torch.no_grad():
                 for weight in discriminator.parameters():
                     weight.clamp_(-loss["clip"], loss["clip"])
-    error = generator_loss(discriminator(generated).float().flatten(), loss)
+    error = generator_loss(discriminator(generated).float(), loss)
     optimize(error, "generator")
     return (
         {"discriminator": total / task["discriminator_steps"], "generator": error.item()},

@@ -234,7 +234,7 @@ class Loop:
         self, split: dict[str, Tensor], index: Tensor, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
         batch = self.make_batch(split, index, self.settings["data"], generator)
-        batch = {name: value.to(self.device) for name, value in batch.items()}
+        batch = {name: v if v.device == self.device else v.to(self.device) for name, v in batch.items()}
         if self.training["channels_last"]:
             for name, value in batch.items():
                 if value.dim() == 4:
