@@ -247,7 +247,7 @@ class Detection(Task):
     looks = (
         Look(
             "boxes",
-            "Boxes on validation pictures",
+            "Boxes on pictures",
             {"found": "sample/found", "truths": "sample/truths", "answers": "sample/answers"},
             help="Solid boxes are found, dashed ones true. Each cell tells its raw answer under the pointer.",
             width=2.4,

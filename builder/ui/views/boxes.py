@@ -14,7 +14,7 @@ from builder.ui.views import pictures, plots
 from builder.ui.views.scene import Scene
 
 SHOWN = 12
-LARGE = 206
+LARGE = 196
 
 _GRID = """
 .boxes { display: grid; grid-template-columns: repeat(auto-fill, minmax(86px, 1fr)); gap: 6px; }
@@ -120,7 +120,7 @@ def _large(
                 text=f"{scene.class_name(row[0])} {100 * row[1]:.0f} %",
                 showarrow=False,
                 xanchor="left",
-                yanchor="bottom",
+                yanchor="top" if edges["y0"] < 0.1 * height else "bottom",
                 font={"size": 10, "color": "white"},
                 bgcolor=_colour(row[0]),
                 borderpad=1,

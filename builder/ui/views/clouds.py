@@ -11,7 +11,7 @@ from builder.training.snapshot import Array
 from builder.ui.views import noise, plots
 from builder.ui.views.scene import Scene
 
-HEIGHT = 185
+HEIGHT = 166
 SHOWN = 400
 
 

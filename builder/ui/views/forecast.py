@@ -10,7 +10,7 @@ from builder.ui.views import plots
 from builder.ui.views.scene import Scene
 
 SHOWN = 200
-HEIGHT = 186
+HEIGHT = 178
 
 
 def draw(scene: Scene) -> None:
@@ -56,15 +56,19 @@ def draw(scene: Scene) -> None:
     ):
         figure.add_trace(go.Scatter(x=time, y=values[stretch, ahead - 1], mode="lines", name=name, line=line))
     plots.layout(figure, HEIGHT)
-    figure.update_layout(
-        showlegend=True,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        hovermode="x unified",
-        margin={"l": 44, "r": 12, "t": 22, "b": 34},
-    )
+    figure.update_layout(hovermode="x unified")
     figure.update_xaxes(title="step")
     st.plotly_chart(figure, key=scene.key("series"), config=plots.CONFIG)
     error, baseline = (float(np.abs(v - truth).mean()) for v in (forecast, naive))
-    st.caption(
-        f"Mean absolute error {error:.4g}; that of the naive forecast {baseline:.4g}, so {error / max(baseline, 1e-12):.2f} of it."
+    told = (
+        f"Mean absolute error {error:.4g}; that of the naive forecast {baseline:.4g}, "
+        f"so {error / max(baseline, 1e-12):.2f} of it."
     )
+    key = f"{_line(ink)}truth{_line(plots.GREY, 'dotted')}naive: nothing changes{_line(plots.ORANGE)}forecast"
+    st.html(f"<div style='font-size: 12px'>{key} <span style='opacity: .75; margin-left: 20px'>{told}</span></div>")
+
+
+def _line(colour: str, kind: str = "solid") -> str:
+    """A short line for a legend."""
+    style = f"display: inline-block; width: 20px; border-top: 2px {kind} {colour}; vertical-align: 3px"
+    return f"<i style='{style}; margin: 0 5px 0 12px'></i>"

@@ -19,7 +19,7 @@ HEIGHT = 190
 STEPS = 9
 
 _WALK = """
-.walk { display: grid; grid-template-columns: repeat(3, minmax(0, 62px)); gap: 3px; }
+.walk { display: grid; grid-template-columns: repeat(3, minmax(0, 46px)); gap: 3px; }
 .walk img { width: 100%; image-rendering: pixelated; border-radius: 3px; display: block; }
 """
 

@@ -26,7 +26,7 @@ def samples(scene: Scene, count: int) -> Array | None:
         except (CheckpointError, ValueError, OSError) as error:
             st.toast(str(error))
             drawn = st.session_state[key] = 0
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
         scene.title(remark)
         _buttons(scene, drawn)
     if made is None:

@@ -71,6 +71,6 @@ def _points(guess: Array, truth: Array) -> go.Figure:
     )
     plots.layout(figure, HEIGHT)
     room = 0.04 * (high - low or 1)
-    figure.update_xaxes(title="true", range=[low - room, high + room], constrain="domain")
+    figure.update_xaxes(title="true", range=[low - room, high + room], constrain="domain", constraintoward="left")
     figure.update_yaxes(title="predicted", range=[low - room, high + room], scaleanchor="x", constrain="domain")
     return figure

@@ -34,7 +34,7 @@ def draw(scene: Scene) -> None:
         scene.title()
         st.info("Predictions come with the first validation.")
         return
-    heading, field = st.columns([1.4, 1], vertical_alignment="center")
+    heading, field = st.columns([1.4, 1], vertical_alignment="top")
     with heading:
         scene.title(scene.split_name)
     only = field.segmented_control(

@@ -31,7 +31,7 @@ def draw(scene: Scene) -> None:
         return
     try:
         names = scene.dataset.token_names()
-        heading, field = st.columns([1, 1.3], vertical_alignment="center")
+        heading, field = st.columns([1, 1.3], vertical_alignment="top")
         with heading:
             scene.title()
         asked = field.text_input(

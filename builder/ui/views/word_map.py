@@ -34,7 +34,7 @@ def draw(scene: Scene) -> None:
         st.error(str(error))
         return
     place = {int(number): i for i, number in enumerate(shown)}
-    heading, field = st.columns([1, 1], vertical_alignment="center")
+    heading, field = st.columns([1, 1], vertical_alignment="top")
     with heading:
         scene.title("" if scene.step is None else f"step {scene.step:,}")
     chosen = field.selectbox("Words", [*relations, ALL], key=scene.key("words"), label_visibility="collapsed")
