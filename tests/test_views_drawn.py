@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from by_hand import block, chain, point_gan, shape_finder
 from streamlit.testing.v1 import AppTest
 from test_pages import space, visit
 
+from builder import templates
 from builder.project import Choice, Project
 from builder.training.job import Job, prepare
 from builder.training.run import new_run_folder
@@ -87,3 +89,58 @@ def test_boxes_over_pictures_a_slider_and_curves(space: Workspace, loss: str) ->
     page.slider[0].set_value(1.0).run()
     high = "".join(e.proto.body for e in page.get("html")).count("class='found'")
     assert low > high
+
+
+def starter(name: str, **data_settings: Any) -> Project:
+    project = templates.load(name)
+    return project.replace(data=Choice(project.data.name, {**project.data.settings, **data_settings}))
+
+
+def html_of(page: AppTest) -> str:
+    return "".join(element.proto.body for element in page.get("html"))
+
+
+def test_new_noise_makes_other_pictures_and_the_fixed_one_comes_back(space: Workspace) -> None:
+    page, before = results(space, digit_gan())
+    source = lambda html: html.split("alt='Generated samples'")[0].rsplit("src='", 1)[1]  # noqa: E731
+    page.button[0].click().run()
+    first = source(html_of(page))
+    assert any("new noise, draw 1" in title for title in titles(page))
+    page.button[0].click().run()
+    second = source(html_of(page))
+    assert len({source(before), first, second}) == 3
+    back = next(button for button in page.button if button.label == "Back")
+    back.click().run()
+    assert source(html_of(page)) == source(before)
+    assert not page.exception
+
+
+def test_regression_tells_its_errors_beside_the_plot(space: Workspace) -> None:
+    page, html = results(space, starter("mlp_regression"))
+    assert len(page.get("plotly_chart")) == 1
+    assert "R², the explained part of the variance" in html
+    assert "always guessing their mean" in html
+    assert "test, step" in titles(page)[0]
+
+
+def test_a_forecast_has_its_legend_and_its_error_in_one_line(space: Workspace) -> None:
+    page, html = results(space, starter("gru_forecast", steps=900))
+    assert "that of the naive forecast" in html
+    assert html.count("border-top: 2px") == 3
+    assert len(page.get("plotly_chart")) == 1
+
+
+def test_masks_follow_the_threshold(space: Workspace) -> None:
+    page, html = results(space, starter("unet_shapes", samples=60))
+    assert html.count("<figcaption>IoU ") == 6
+    page.slider[0].set_value(0.05).run()
+    assert not page.exception
+    assert html_of(page) != html
+
+
+def test_a_latent_map_has_a_picture_of_its_middle_and_a_walk(space: Workspace) -> None:
+    page, html = results(space, starter("autoencoder"))
+    assert "data-testid='walk'" in html
+    assert html.count("alt=''/>") >= 9
+    assert not page.exception
+    assert [field.label for field in page.number_input][:2] == ["From sample", "to sample"]
