@@ -65,7 +65,7 @@ def test_a_gan_is_opened_trained_stepped_alone_and_exported(chrome: Any, server:
         until(lambda: page.locator(".js-plotly-plot .scatterlayer").first.inner_html() != before)
         look.shot("new-noise")
         page.get_by_role("button", name="Back", exact=True).click()
-        page.get_by_text("new noise").wait_for(state="detached")
+        page.get_by_text("new noise, draw").wait_for(state="detached")
 
         look.tab("Code")
         page.get_by_text("class Discriminator").first.wait_for()

@@ -34,11 +34,11 @@ def test_guesses_gather_at_the_diagonal_and_a_table_of_one_s_own_is_taken(
 ) -> None:
     with Look(chrome, server.url, "regression-") as look:
         page = look.page
-        open_template(look, server, "mlp_regression", "fc1")
+        open_template(look, server, "mlp_regression", "features")
         look.shot("1-data", 1500)
         look.tab("Loss & optimizer")
-        set_number(page, "epochs", 2000)
-        until(lambda: server.project(page)["training"]["epochs"] == 2000)
+        set_number(page, "epochs", 4000)
+        until(lambda: server.project(page)["training"]["epochs"] == 4000)
         begin_training(page, "loss")
         look.tab("Results")
         changes(page, PLOT)
@@ -54,9 +54,9 @@ def test_guesses_gather_at_the_diagonal_and_a_table_of_one_s_own_is_taken(
 
         look.tab("Data")
         choose(page, "Data set", "Your own table")
-        page.get_by_text("No table has been chosen yet").wait_for()
+        page.get_by_text("No table has been chosen yet").first.wait_for()
         look.shot("4-no-table")
-        page.locator("input[type=file]").set_input_files(table(tmp_path / "prices.csv"))
+        page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(table(tmp_path / "prices.csv"))
         page.get_by_text("3 things in it could not be used as they are").click()
         page.get_by_text("Line 9 has nothing in column 'age'").wait_for()
         page.get_by_text("Line 13 has 'old', which is no number").wait_for()
@@ -65,10 +65,9 @@ def test_guesses_gather_at_the_diagonal_and_a_table_of_one_s_own_is_taken(
         assert own["data"]["settings"]["columns"] == ["size", "age", "price"]
         assert own["data"]["settings"]["rows"] == 298
         look.shot("5-own-table", 2500)
-        set_epochs = 60
         look.tab("Loss & optimizer")
-        set_number(page, "epochs", set_epochs)
-        until(lambda: server.project(page)["training"]["epochs"] == set_epochs)
+        set_number(page, "epochs", 60)
+        until(lambda: server.project(page)["training"]["epochs"] == 60)
         page.get_by_test_id("train").click()
         until(lambda: any(r.state.status == "done" for r in server.runs()), 120)
         page.get_by_test_id("train").wait_for()
