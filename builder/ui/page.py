@@ -20,6 +20,7 @@ from builder.canvas.component import assets, editor, feed, gallery_item, packed
 from builder.training.estimate import duration, estimate
 from builder.training.run import LIVE
 from builder.ui import actions, code, curves, data, download, inside, live, objective, results, state
+from builder.ui.session import Document
 from builder.workspace import WorkspaceError
 
 EDITOR = "editor"
@@ -27,6 +28,8 @@ _ICON = str(Path(__file__).parent / "icon.png")
 TICK = 0.4
 """Seconds between two pictures of a training; 1.5 a second are promised."""
 IDLE = 2.0
+AHEAD = 0.06
+"""Seconds by which the answer to an edit comes before the rest of the page, which the browser would draw first."""
 
 _STYLE = """
 <style>
@@ -77,12 +80,7 @@ def page() -> None:
     st.session_state.setdefault(state.PANEL, "Data")
     with st.container(key="quiet"):
         assets(_packed())
-    editor({**document.data(), "projects": _projects(), "gallery": [], "steps": _steps()}, EDITOR)
-    # The answer is on its way: only now the disk, which may take its time, and everything else on the page.
-    told = document.notice
-    document.save()
-    if document.notice is not told:
-        st.rerun()
+    _answer(document)
     with st.container(key="below"):
         _live()
         state.hold_panel()
@@ -94,6 +92,19 @@ def page() -> None:
                     _PANELS[name]()
     _warm(document.project.data.name, document.project.data.settings)
     _settle()
+
+
+def _answer(document: Document) -> None:
+    """Draw the editor with what there is to say to its last message; only then comes the disk, which may take its time."""
+    said = document.data()
+    editor({**said, "projects": _projects(), "gallery": [], "steps": _steps()}, EDITOR)
+    told = document.notice
+    document.save()
+    if document.notice is not told:
+        st.rerun()
+    if st.session_state.get("answered") != said["ack"]:
+        st.session_state["answered"] = said["ack"]
+        time.sleep(AHEAD)
 
 
 def _received() -> None:

@@ -8,9 +8,11 @@ export class Observable<T> {
 
   get = (): T => this.value;
 
-  set = (next: T): void => {
+  /** Change the value; `first` is called before those who watch. */
+  set = (next: T, first?: () => void): void => {
     if (Object.is(next, this.value)) return;
     this.value = next;
+    first?.();
     for (const listener of [...this.listeners]) listener();
   };
 

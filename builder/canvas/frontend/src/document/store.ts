@@ -114,17 +114,12 @@ export class DocumentStore {
       this.onRefused("This project is open for reading only.");
       return false;
     }
-    if (!this.step(label, [...this.complete(edits), ...edits], options.key, options.select)) return false;
-    this.state.patch({ rev: this.state.get().rev + 1 });
-    this.onChange("project");
-    return true;
+    return this.step(label, [...this.complete(edits), ...edits], this.state.get().rev + 1, options);
   }
 
   /** A command from Python: one undoable step that does not raise the revision. */
   command(label: string, edits: readonly Edit[]): boolean {
-    const done = this.step(label, edits);
-    if (done) this.onChange("project");
-    return done;
+    return this.step(label, edits, this.state.get().rev);
   }
 
   undo(): void {
@@ -147,7 +142,7 @@ export class DocumentStore {
     if (readOnly !== this.state.get().readOnly) this.state.patch({ readOnly });
   }
 
-  private step(label: string, edits: readonly Edit[], key?: string, select?: string[]): boolean {
+  private step(label: string, edits: readonly Edit[], rev: number, { key, select }: { key?: string; select?: string[] } = {}): boolean {
     const before = this.state.get();
     let project: Project;
     try {
@@ -157,7 +152,10 @@ export class DocumentStore {
       this.onRefused(error.message);
       return false;
     }
-    if (project === before.project) return true;
+    if (project === before.project) {
+      this.put({ ...before, rev });
+      return true;
+    }
     const renames = new Map(edits.flatMap((e) => (e.op === "rename_node" ? [[e.id, e.to] as const] : [])));
     if (project.blocks !== before.project.blocks) project = followPorts(before.project, project, this.isInput, renames);
     const now = this.now();
@@ -169,8 +167,13 @@ export class DocumentStore {
       ? before.undo
       : [...before.undo.slice(-(MAX_STEPS - 1)), { label, project: before.project, nodes: before.selected, network: before.network }];
     const selected = select ?? successors(before.project, project, before.network, before.selected.map((id) => renames.get(id) ?? id));
-    this.state.set({ ...before, project, ...settle(project, before.network, selected), undo, redo: [] });
+    this.put({ ...before, project, rev, ...settle(project, before.network, selected), undo, redo: [] });
     return true;
+  }
+
+  /** A changed project is kept and sent before it is drawn, so that Python's answer is under way meanwhile. */
+  private put(state: DocumentState): void {
+    this.state.set(state, () => this.onChange("project"));
   }
 
   private travel(from: "undo" | "redo", to: "undo" | "redo"): void {
@@ -180,7 +183,7 @@ export class DocumentStore {
     this.lastKey = null;
     const place = step.network ?? state.network;
     const back: Step = { label: step.label, project: state.project, nodes: place === state.network ? state.selected : [], network: place };
-    this.state.set({
+    this.put({
       ...state,
       project: step.project,
       rev: state.rev + 1,
@@ -188,7 +191,6 @@ export class DocumentStore {
       [from]: state[from].slice(0, -1),
       [to]: [...state[to], back],
     });
-    this.onChange("project");
   }
 }
 
