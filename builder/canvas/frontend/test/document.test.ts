@@ -132,6 +132,19 @@ describe("snapshots", () => {
     expect(sent.at(-1)?.seq).toBeGreaterThan(sent[0]?.seq ?? 0);
   });
 
+  it("a change is kept and sent before anything is drawn of it", () => {
+    const { store, sent, journal, receive, answer } = page();
+    receive(); answer();
+    sent.length = 0;
+    const seen: [number, number | undefined][] = [];
+    store.state.subscribe(() => seen.push([sent.length, journal.read(store.state.get().projectId)?.rev]));
+    store.edit("b", add("b"));
+    expect(seen).toEqual([[1, store.state.get().rev]]);
+    answer();
+    store.undo();
+    expect(seen.at(-1)).toEqual([2, store.state.get().rev]);
+  });
+
   it("is saved up to the later of the revisions told, whichever component tells it first", () => {
     const { store, receive, answer, sync } = page();
     receive(); answer();
