@@ -27,11 +27,11 @@ export const BlockNode = memo(function BlockNode({ data, selected }: NodeProps<B
   const block = useBlock(node.block);
   const annotation = useAnnotation(network, node.id);
   const state = block ? (annotation?.state ?? "ok") : "error";
-  const open = useUi((u) => (u.pulling !== null && !u.pulling.refused.has(node.id) ? "open" : ""));
+  const legal = useUi((u) => (u.pulling !== null && !u.pulling.refused.has(node.id) ? "legal" : ""));
   const label = `${node.id}, ${block?.label ?? node.block}${annotation?.shape ? `, gives ${shapeText(annotation.shape)}` : ""}${stateText(state, annotation)}`;
   return (
     <div
-      className={`block ${look} ${state} ${selected ? "selected" : ""} ${open} ${block?.kind === "composite" && look === "card" ? "stacked" : ""}`}
+      className={`block ${look} ${state} ${selected ? "selected" : ""} ${legal} ${block?.kind === "composite" && look === "card" ? "stacked" : ""}`}
       data-hue={block?.category ?? "unknown"}
       data-state={state}
       data-testid={`node-${node.id}`}
