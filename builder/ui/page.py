@@ -237,9 +237,9 @@ def _feed(was_running: bool) -> None:
         if probe is not None:
             key = (run.id, probe.info.get("time"))
             if st.session_state.get("thumbnails_of") != key:
-                st.session_state["thumbnails_of"] = key
                 st.session_state["thumbnails"] = live.thumbnails(document.project, probe)
                 st.session_state["probe"] = live.probe_json(document.project, probe)
+                st.session_state["thumbnails_of"] = key  # last: Streamlit may end the run at each of these lines
             told |= {"thumbnails": st.session_state["thumbnails"], "probe": st.session_state["probe"]}
     else:
         told["thumbnails"] = {}
