@@ -10,7 +10,7 @@ import random
 import runpy
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,11 @@ def fits(block: Block, known: dict[str, tuple[Shape, Block]], dice: random.Rando
     return sources, found.shape
 
 
-def careful(dice: random.Random, length: int) -> Project:
-    """A network in which every block takes what it receives, and whose end has one number per class."""
+def careful(dice: random.Random, length: int, own: Sequence[type[Block]] = (), heads: int = 0) -> Project:
+    """A network in which every block takes what it receives, and whose end has one number per class.
+
+    Every second block is one of `own`, if there are any; `heads` more outputs are auxiliary.
+    """
     first, data = entering(dice)
     shape = first.source_shape()
     assert shape is not None
@@ -177,14 +180,18 @@ def careful(dice: random.Random, length: int) -> Project:
         end("embed", "embed", num_embeddings=first.to_settings()["vocabulary"], embedding_dim=dice.randint(1, 6))
     for i in range(length):
         for _ in range(12):
-            block = drawn(dice.choice(catalogue), dice)
+            block = drawn(dice.choice(own if own and dice.random() < 0.5 else catalogue), dice)
             if (found := fits(block, known, dice)) is not None:
                 put(f"{block.stem or 'block'}_{i}", block, *found)
                 break
-    if len(known[list(known)[-1]][0]) > 1:
-        end("flatten", "flatten")
-    end("readout", "scores", out_features=CLASSES)
-    end("output", "output")
+    begin = [id for id, (_, b) in known.items() if b.holds == "features"]
+    for number, start in enumerate([list(known)[-1], *(dice.choice(begin) for _ in range(heads))]):
+        known[start] = known.pop(start)  # the last one is where a head begins
+        mark = f"_of_head{number}" if number else ""
+        if len(known[start][0]) > 1:
+            end("flatten", f"flatten{mark}")
+        end("readout", f"scores{mark}", out_features=CLASSES)
+        end("output", f"output{mark}")
     return finished(Graph(tuple(nodes), tuple(edges)), data, dice)
 
 
@@ -266,9 +273,9 @@ class Leaf:
             values[step.id] = self.call(step.block, made, [values[s] for s in step.sources], training)
         return values[template.result]
 
-    def __call__(self, x: Tensor, training: bool) -> Tensor:
+    def __call__(self, x: Tensor, training: bool) -> Tensor | tuple[Tensor, ...]:
         values: dict[str, Tensor] = {}
-        result = x
+        results: list[Tensor] = []
         for id in self.order:
             node = self.graph.node(id)
             if node.block.source_shape() is not None:
@@ -278,15 +285,17 @@ class Leaf:
             inputs = [values[sources[p.name]] for p in node.block.ports()]
             values[id] = self.call(node.block, self.modules[id], inputs, training)
             if node.block.role == "output":
-                result = values[id]
-        return result
+                results.append(values[id])
+        return tuple(results) if len(results) > 1 else results[0]
 
 
 # --- the property --------------------------------------------------------------------------------
 
 
-def same(a: Tensor, b: Tensor) -> bool:
+def same(a: Tensor | tuple[Tensor, ...], b: Tensor | tuple[Tensor, ...]) -> bool:
     """Bitwise, with NaN equal to NaN."""
+    if isinstance(a, tuple) or isinstance(b, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
     return a.shape == b.shape and torch.equal(torch.nan_to_num(a, 7.0), torch.nan_to_num(b, 7.0))
 
 
