@@ -7,73 +7,25 @@ import functools
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from blocks.base import Block, BlockError, Port, SettingError, Shape
 from builder import data, definition, fixes, optimizers, structure, tasks
-from builder.data.base import Dataset
+from builder.against_task import against_task
 from builder.graph import Graph, Node, UnknownBlock
 from builder.problems import Problem
 from builder.project import Choice, Project
-from builder.shapes import Inferred, Inner, infer, leaves, size
+from builder.report import NodeReport, Parts, Report
+from builder.shapes import Inferred, infer, size
 from builder.structure import Wiring, is_input, is_output
-from builder.tasks.base import Loss, Task
+from builder.tasks.base import Task
 from builder.training.settings import TrainingSettings
 
 NAMED = 12
 """The most names of data sets, tasks and the like that a message lists."""
 BYTES = 4
 """Bytes of a number in single precision."""
-
-
-@dataclass(slots=True)
-class NodeReport:
-    """What is known of one node. `inputs` are the shapes at its ports; `waits_for` the broken node upstream."""
-
-    shape: Shape | None = None
-    inputs: dict[str, Shape] = field(default_factory=dict)
-    parameters: int = 0
-    flops: int = 0
-    elements: int = 0
-    state: str = "ok"
-    waits_for: str | None = None
-    inner: tuple[Inner, ...] = ()
-    explain: str = ""
-
-
-@dataclass
-class Report:
-    """The outcome of `check`; the inner keys of `shapes` and `nodes` are node ids.
-
-    `flops` are multiply-adds of one sample, `memory` bytes while training: weights, gradients, two
-    optimizer states, and the outputs of one batch with their gradients.
-    """
-
-    problems: tuple[Problem, ...] = ()
-    shapes: dict[str, dict[str, Shape]] = field(default_factory=dict)
-    parameters: dict[str, int] = field(default_factory=dict)
-    flops: dict[str, int] = field(default_factory=dict)
-    memory: dict[str, int] = field(default_factory=dict)
-    nodes: dict[str, dict[str, NodeReport]] = field(default_factory=dict)
-    insides: dict[str, dict[str, NodeReport]] = field(default_factory=dict)
-    """The insides of the project's own blocks, with the usual values of their arguments, by the block's name."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the project can be trained: no problem is an error."""
-        return not any(p.severity == "error" for p in self.problems)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The parts of a project besides its networks, looked up; None where that failed."""
-
-    dataset: Dataset | None
-    task: Task | None
-    loss: Loss | None
-    training: TrainingSettings | None
 
 
 def check(project: Project) -> Report:
@@ -100,7 +52,7 @@ def inspect(project: Project) -> Report:
         report.parameters[name] = sum(n.parameters for n in known.values())
         report.flops[name] = sum(n.flops for n in known.values())
         report.memory[name] = _memory(report.parameters[name], known, parts.training)
-        problems.extend(_against_task(name, graph, wires, known, parts))
+        problems.extend(against_task(name, graph, wires, known, parts))
         problems.extend(_too_large(name, report))
         _mark(name, graph, wires, known, problems)
     if parts.task is not None:
@@ -262,129 +214,6 @@ def _insides(project: Project, report: Report) -> Iterator[Problem]:
         for argument in definition.unused_arguments(raw):
             message = f"The setting {argument} of the block {name} does nothing: no block inside takes it. Remove it."
             yield Problem(place, None, None, "unused-argument", "warning", message)
-
-
-# --- against the task ----------------------------------------------------------------------------
-
-
-def _against_task(
-    network: str, graph: Graph, wires: Wiring, known: dict[str, NodeReport], parts: Parts
-) -> Iterator[Problem]:
-    yield from _batch_statistics(network, graph, known, parts)
-    if parts.task is None or parts.dataset is None or network not in parts.task.slots:
-        return
-    wanted = parts.task.inputs(parts.dataset, network)
-    inputs = [n for n in graph.nodes if is_input(n)]
-    if inputs and len(inputs) != len(wanted):
-        names = ", ".join(name for name, _ in wanted)
-        message = (
-            f"The network has {len(inputs)} inputs ({', '.join(n.id for n in inputs)}), but the data {parts.dataset.label} "
-            f"feeds {len(wanted)} ({names})."
-        )
-        yield Problem(network, inputs[-1].id, None, "inputs", "error", message + " Remove or add an input block.")
-    else:
-        for node, (name, given) in zip(inputs, wanted, strict=False):
-            block = node.block
-            assert isinstance(block, Block)
-            holds = "tokens" if given.holds == "tokens" else "features"
-            vocabulary = block.to_settings().get("vocabulary") if holds == "tokens" else None
-            if block.source_shape() != given.shape or block.holds != holds:
-                message = (
-                    f"{node.id} expects {size(block.source_shape() or ())}, but the data {parts.dataset.label} gives "
-                    f"{name} of {size(given.shape)}. Set the input to the data's shape, or resize the data."
-                )
-                yield Problem(network, node.id, None, "input-mismatch", "error", message)
-            elif vocabulary is not None and given.size is not None and vocabulary != given.size:
-                message = (
-                    f"{node.id} has a vocabulary of {vocabulary}, but the data {parts.dataset.label} uses {given.size} "
-                    "tokens. Set the vocabulary to the data's."
-                )
-                yield Problem(network, node.id, None, "input-mismatch", "error", message)
-    if parts.loss is not None:
-        yield from _outputs(network, graph, wires, known, parts.dataset, parts.task, parts.loss)
-
-
-def _outputs(
-    network: str,
-    graph: Graph,
-    wires: Wiring,
-    known: dict[str, NodeReport],
-    dataset: Dataset,
-    task: Task,
-    loss: Loss,
-) -> Iterator[Problem]:
-    outputs = [n for n in graph.nodes if is_output(n)]
-    shapes = task.all_output_shapes(dataset, loss, network, len(outputs))
-    if outputs and len(outputs) != len(shapes):
-        listed = ", ".join(n.id for n in outputs)
-        message = (
-            f"The network has {len(outputs)} outputs ({listed}), but the task {task.label} takes {len(shapes)}. "
-            "Remove the one that is not meant."
-        )
-        yield Problem(network, outputs[-1].id, None, "outputs", "error", message)
-        return
-    fixed = frozenset(n.id for n in graph.nodes if isinstance(n.block, Block) and n.block.independent)
-    useful = structure.leading_to([n.id for n in outputs], wires, fixed)
-    if outputs and all(known[id].shape is not None and not known[id].parameters for id in useful):
-        message = (
-            "Nothing can be trained: no block between input and output has parameters. "
-            "Add a layer that has some, such as a fully connected one or a convolution."
-        )
-        yield Problem(network, outputs[0].id, None, "no-parameters", "error", message)
-    learning = [n.id for n in graph.nodes if n.id in useful and known[n.id].parameters]
-    if learning and not any(_learns(graph.node(id).rate, known[id]) for id in learning):
-        inside = "" if graph.node(learning[-1]).rate == 0 else ", or to a block inside it"
-        message = (
-            f"Every block with parameters is frozen ({', '.join(learning[:3])}{', ...' if len(learning) > 3 else ''}), "
-            f"so nothing can be trained. Give one of them a rate above 0, such as {learning[-1]}{inside}."
-        )
-        yield Problem(network, learning[-1], None, "all-frozen", "error", message)
-    for node, wanted in zip(outputs, shapes, strict=False):
-        shape = known[node.id].shape
-        if shape is None:
-            continue
-        remedy = None if wanted is None else task.output_problem(shape, wanted)
-        if wanted is not None and remedy is not None:
-            why = task.reason(dataset, loss, network)
-            last = wires.sources[node.id].get("in", node.id)
-            message = f"{node.id} receives {size(shape)} from {last}, but {why} need {size(wanted)}. {remedy}"
-            yield Problem(network, node.id, "in", "output-mismatch", "error", message)
-        if loss.expects_logits:
-            source = wires.sources[node.id].get("in")
-            block = graph.node(source).block if source is not None else None
-            if isinstance(block, Block) and block.probabilities:
-                message = (
-                    f"{source} ({block.label}) gives probabilities, but the loss {loss.label or loss.name} wants raw "
-                    f"scores and applies it itself: twice learns slowly. Remove {source}."
-                )
-                yield Problem(network, source, None, "probabilities", "warning", message)
-
-
-def _learns(rate: float, known: NodeReport) -> bool:
-    """Whether anything in a block moves: it is not frozen, nor is all that has parameters inside."""
-    return rate != 0 and (
-        not known.inner or any(part.rate and part.inferred.parameters for part in leaves(known.inner))
-    )
-
-
-def _batch_statistics(network: str, graph: Graph, known: dict[str, NodeReport], parts: Parts) -> Iterator[Problem]:
-    """Batch normalization of one value per channel divides by nothing when a batch is a single sample."""
-    if parts.training is None or parts.training.batch_size > 1:
-        return
-    for node in graph.nodes:
-        shape = known[node.id].shape
-        if shape is not None and isinstance(node.block, Block) and _lonely(node.block, shape, known[node.id].inner):
-            message = (
-                f"{node.id} ({node.block.label}) normalizes over the batch, but a batch of 1 leaves it a single value "
-                "per channel. Use a batch size of 2 or more."
-            )
-            yield Problem(network, node.id, None, "one-value", "error", message)
-
-
-def _lonely(block: Block, shape: Shape, inner: tuple[Inner, ...]) -> bool:
-    if block.per_batch and math.prod(shape[1:]) == 1:
-        return True
-    return any(_lonely(i.block, i.inferred.shape, i.inferred.inner) for i in inner)
 
 
 # --- size ----------------------------------------------------------------------------------------
