@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
 import re
 import secrets
@@ -27,15 +26,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder import leases
 from builder import project as files
 from builder.first_weights import FILE
+from builder.leases import Lease, read_json
 from builder.project import Project, ProjectError, write_atomically
-from builder.training.run import LIVE, Run, alive, list_runs
+from builder.training.run import LIVE, Run, list_runs
 
 KEPT_WEIGHTS = 5
 """So many files of weights a project keeps: undo finds the last few again."""
-LEASE_SECONDS = 12.0
-"""A tab that has not been heard of for so long no longer holds its project."""
 SIZE_SECONDS = 10.0
 """How long a size on disk is believed: the list is drawn at every edit, a walk through all runs is slow."""
 _sizes: dict[Path, tuple[float, int]] = {}
@@ -67,15 +66,6 @@ class Opened:
     notice: str = ""
     stamp: float = 0.0
     """Changes with every save, also with one that keeps the revision."""
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Who may write a project: this tab (`mine`), or another one. `fresh`: it was not this tab's before."""
-
-    mine: bool
-    message: str = ""
-    fresh: bool = False
 
 
 def home() -> Path:
@@ -304,18 +294,7 @@ class Workspace:
         better: a tab that is only slow keeps its right, and a reloaded page need not wait for its former
         self. A server process that has ended holds nothing.
         """
-        path = self.place(id) / "lease.json"
-        now = time.time()
-        held = _json(path)
-        owner, beat = held.get("tab", ""), held.get("time")
-        age = now - beat if isinstance(beat, (int, float)) else math.inf
-        if owner not in ("", tab) and not take and _is_there(held, age, lives):
-            return Lease(False, "This project is open in another tab. Here you can look; take over to edit.")
-        if owner != tab or age > LEASE_SECONDS / 6:
-            mine = {"tab": tab, "time": now, "process": os.getpid(), "connection": connection}
-            with contextlib.suppress(OSError):  # a full disk must not stop the only tab from working
-                write_atomically(path, json.dumps(mine).encode())
-        return Lease(True, fresh=owner != tab)
+        return leases.renew(self.place(id) / "lease.json", tab, take, connection, lives)
 
     # --- small things ---------------------------------------------------------------------------
 
@@ -325,7 +304,7 @@ class Workspace:
 
     @staticmethod
     def _meta(path: Path) -> dict[str, Any]:
-        return _json(path / "meta.json")
+        return read_json(path / "meta.json")
 
     @staticmethod
     def _name(path: Path) -> str:
@@ -350,26 +329,6 @@ class Workspace:
             f"{self.folder} cannot be written ({error.strerror or error}). "
             "Free some space or choose another folder with LAYERLOOM_HOME; until then your edits stay in this browser."
         )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """The object in a small file of ours; empty when it cannot be read."""
-    try:
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _is_there(held: dict[str, Any], age: float, lives: Callable[[str], bool] | None) -> bool:
-    """Whether the tab of this lease can still write."""
-    process, connection = held.get("process"), held.get("connection")
-    if isinstance(process, int) and isinstance(connection, str) and connection:
-        if process == os.getpid() and lives is not None:
-            return lives(connection)
-        if not alive(process):
-            return False
-    return age < LEASE_SECONDS
 
 
 def _listed(path: Path) -> list[Path]:

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from builder import project as files
+from builder.leases import LEASE_SECONDS
 from builder.project import Project
 from builder.training.run import State, new_run_folder, write_state
-from builder.workspace import LEASE_SECONDS, Workspace, WorkspaceError, empty_trash, home
+from builder.workspace import Workspace, WorkspaceError, empty_trash, home
 
 
 @pytest.fixture
