@@ -125,7 +125,7 @@ class Chart {
   axes(x0, x1, y0, y1) {
     const { data, box } = this;
     this.grid.replaceChildren();
-    const text = (value) => (data.percent ? `${Number((100 * value).toPrecision(4))}%` : value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e5) ? value.toExponential(0) : String(value));
+    const text = (value) => (data.percent ? `${Number((100 * value).toPrecision(4))}%` : value !== 0 && (Math.abs(value) < 1e-4 || Math.abs(value) >= 1e5) ? value.toExponential(0) : String(value));
     const rows = Math.max(2, Math.floor(box.h / 34));
     for (const value of data.log ? logTicks(y0, y1, rows) : ticks(y0, y1, rows)) {
       const y = this.y(value);

@@ -48,6 +48,7 @@ header[data-testid="stHeader"] { display: none; }
 .st-key-below [data-testid="stNumberInputContainer"] button { width: 1.5rem; }
 .st-key-below .react-aria-ComboBox input { padding-top: 0; padding-bottom: 0; }
 .st-key-below [data-testid="stCaptionContainer"] p { font-size: 0.8rem; line-height: 1.35; }
+.st-key-below [data-testid="stCaptionContainer"] code { font-size: 0.78rem; color: inherit; padding: 0.05rem 0.2rem; }
 .stApp h5 { padding: 0; font-size: 0.95rem; }
 .stApp [data-testid="stMarkdownContainer"]:has(h5) { margin-bottom: 0; }
 </style>
@@ -187,9 +188,11 @@ def _steps() -> dict[str, str]:
         found["train"] = f"{parts.training.epochs} epochs, batches of {parts.training.batch_size}"
         cost = estimate(project, state.document().report(), parts)
         if cost is not None:
-            step, memory = (
-                duration(cost.step),
-                f"{cost.memory / 2**30:.1f} of {validate.machine_memory() / 2**30:.0f} GB",
+            step = duration(cost.step)
+            memory = (
+                f"{cost.memory / 2**30:.1f} of {validate.machine_memory() / 2**30:.0f} GB"
+                if cost.memory > 2**30 / 20
+                else f"{max(1, cost.memory / 2**20):.0f} MB"
             )
             whole = "" if cost.epoch is None else f", {duration(cost.epoch * parts.training.epochs)} in all"
             found["train"] += f": about {step} a step{whole}; {memory} of memory"

@@ -220,6 +220,7 @@ def test_resnet18_opens_folded_and_one_residual_block_is_opened_changed_and_clos
     with Look(chrome, server.url, "resnet18-") as look:
         page = look.page
         total(page, 61_706)
+        original = until(lambda: server.project(page))
         page.get_by_test_id("gallery").click()
         page.get_by_test_id("template-resnet18").click()
         total(page, 11_689_512)
@@ -240,6 +241,11 @@ def test_resnet18_opens_folded_and_one_residual_block_is_opened_changed_and_clos
         page.get_by_test_id(f"close-{block}").click()
         page.get_by_test_id(f"inner-{block}-conv1").wait_for(state="detached")
         look.shot("closed")
+        undo = page.get_by_test_id("undo")
         for _ in range(3):
-            page.get_by_test_id("undo").click()
+            undo.click()
         total(page, 11_689_512)
+        undo.click()  # the starter project that was opened
+        total(page, 61_706)
+        assert undo.is_disabled()
+        until(lambda: from_json(server.project(page)) == from_json(original))

@@ -56,7 +56,7 @@ export function Starters(): ReactElement | null {
       <div className="starters-row">
         {shown.map((item) => (
           <button key={item.name} type="button" className={`starter ${item.name === current || item.label === current ? "current" : ""}`} title={item.about} data-testid={`starter-${item.name}`} onClick={() => openTemplate(item)}>
-            <Sketch sketch={item.sketch} width={50} />
+            <Sketch sketch={item.sketch} width={40} />
             <span className="starter-text">
               <span className="template-name clip">{item.label}</span>
               <span className="template-about clip">{item.group || item.about}</span>
