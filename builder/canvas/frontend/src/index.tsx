@@ -74,9 +74,15 @@ function assets(component: Component): void {
   if (data.gallery) app.host.patch({ gallery: data.gallery });
 }
 
+/** Select blocks, and show the network or the own block they are in: what other parts of the page ask for. */
+function select(network: string, nodes: string[]): void {
+  app.document.select(nodes, network);
+}
+
 interface Published {
   editor: typeof editor;
   feed: typeof feed;
+  select: typeof select;
   assets: typeof assets;
 }
 interface Page {
@@ -88,7 +94,7 @@ interface Page {
 export default function publish(component: Component): void {
   const page = globalThis as Page;
   // Evaluated a second time (a remount), the module steps back: the first one holds the document.
-  page.__layerloom ??= { editor, feed, assets };
+  page.__layerloom ??= { editor, feed, assets, select };
   page.__layerloom.assets(component);
   for (const resolve of page.__layerloomWaiting ?? []) resolve(page.__layerloom);
   page.__layerloomWaiting = [];
