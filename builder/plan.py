@@ -106,7 +106,8 @@ def _class_names(groups: list[list[_Body]], taken: set[str]) -> list[str]:
         block = _kind(uses)
         more = [s.id for s in uses[0].steps if s.id not in plainest[block]]
         words = {id.split("_")[0] for id in more}
-        extra = words.pop() if len(words) == 1 else "".join(more[:1])
+        numbered = [id for id in more if id.rstrip("0123456789") == more[0].rstrip("0123456789")]
+        extra = words.pop() if len(words) == 1 else "".join(numbered[-1:])  # of conv3 to conv8, conv8
         wanted = [f"{block}With{names.class_name(extra)}"] if more else [block]
         found.append(names.free(wanted, taken))
         taken.add(found[-1])
