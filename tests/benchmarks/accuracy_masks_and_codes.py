@@ -3,6 +3,7 @@
     python tests/benchmarks/accuracy.py --only nuclei conv_autoencoder
 
 - nuclei: a U-Net on microscope pictures, mean IoU per validation image of at least 0.83, beside Otsu's threshold.
+  There is no test part: the epoch is chosen by the same 30 pictures whose number is told.
 - conv_autoencoder: the starter project with 16 numbers on MNIST, pixels from 0 to 1, test error of at most 0.013.
 """
 
@@ -58,7 +59,7 @@ def nuclei() -> Row:
     best = max(r["metrics"]["picture_iou"] for r in run.history if r.get("split") == "validation")
     return Row(
         "U-Net on nuclei, 120 to train and 30 to validate",
-        f"mean IoU per validation image {best:.3f}, Otsu's threshold {otsu_iou(Nuclei(size=128)):.3f}",
+        f"mean IoU per validation image {best:.4f} in the best epoch, Otsu's threshold {otsu_iou(Nuclei(size=128)):.3f}",
         "at least 0.83",
         best >= 0.83,
         time,
