@@ -193,6 +193,14 @@ def test_an_edit_inside_an_own_block_or_of_its_number_keeps_the_rest_of_it(tmp_p
     assert torch.equal(inside["a.conv1.weight"], before["a.conv1.weight"])
     assert inside["a.conv2.weight"].shape == (6, 4, 5, 5)
 
+    _, longer = weights.find(first, made(3, 3))
+    assert (longer.partly, longer.drawn) == (("network.b",), ())
+    row = begun(made(3, 3), first, tmp_path / "row", partial=True).state_dict()
+    assert torch.equal(row["b.0.conv1.weight"], before["b.conv1.weight"])
+    third = builder.train(made(3, 3), tmp_path / "third")
+    _, shorter = weights.find(third, made(3, 1))
+    assert (shorter.kept, shorter.fresh) == (tuple(f"network.{id}" for id in ("stem", "a", "b", "c", "fc")), ())
+
     _, wider = weights.find(first, made(3, 1, width=9))
     assert (wider.partly, wider.drawn) == ((), ("network.c",))
 

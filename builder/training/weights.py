@@ -161,9 +161,20 @@ def match_run(run: Run, project: Project) -> tuple[Tensors, Match]:
     here = _shapes(now)
     there = {name: _shape(tensor) for name, tensor in tensors.items()}
     places = {_on_canvas(name, now): name for name in here}
-    named = {places.get(_on_canvas(name, before), name): name for name in tensors}
+    named = {_counterpart(_on_canvas(name, before), places) or name: name for name in tensors}
     taken = fitting.by_name(there, here, named)
     return tensors, _result(run.name, "name", taken, there, named, here, now, where="that run")
+
+
+def _counterpart(place: str, places: Mapping[str, str]) -> str | None:
+    """The tensor at a place on the canvas; a block and the first of the row it has become are the same place."""
+    parts = place.split(".")
+    ways = [place]
+    for at in range(2, len(parts)):
+        ways.append(".".join([*parts[:at], "0", *parts[at:]]))
+        if parts[at] == "0":
+            ways.append(".".join(parts[:at] + parts[at + 1 :]))
+    return next((places[way] for way in ways if way in places), None)
 
 
 def _result(
