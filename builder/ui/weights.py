@@ -56,7 +56,8 @@ def shortly() -> str:
     now = state.document().project.weights
     if now is None:
         return ""
-    return f"The next run begins with {'the weights of' if now.source == FILE else 'what'} {now.name}{'' if now.source == FILE else ' has learned'}"
+    told = f"the weights of {now.name}" if now.source == FILE else f"what {now.name} has learned"
+    return f"The next run begins with {told}"
 
 
 def panel() -> None:
