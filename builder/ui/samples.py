@@ -137,6 +137,9 @@ def _table(samples: Samples) -> None:
     columns: dict[str, Any] = {f"{i + 1}": inputs[:ROWS, i] for i in range(min(inputs.shape[1], ROWS))}
     if samples.labels is not None:
         columns["class"] = [_name(samples, i) for i in range(min(ROWS, len(inputs)))]
+    target = samples.fields.get("target")
+    if target is not None:
+        columns["to be guessed"] = np.asarray(target).reshape(len(inputs), -1)[:ROWS, 0]
     st.dataframe(columns, height=196)
 
 

@@ -190,7 +190,7 @@ def propose(found: Proposal) -> None:
     """Send a proposal as one undoable step, and say what it brought along."""
     document().command(found.label, list(found.edits))
     if found.remarks:
-        st.toast(f"{found.label}: it brought {_listed(found.remarks)}. Undo takes all of it back.", duration="long")
+        st.toast(f"{found.label}. Besides: {_listed(found.remarks)}. Undo takes all of it back.", duration="long")
 
 
 def _listed(texts: tuple[str, ...]) -> str:

@@ -51,15 +51,15 @@ def test_a_forecast_and_the_gates(server: Server, chrome: Any) -> None:
         page.get_by_text("How far back it learns").scroll_into_view_if_needed()
         look.shot("2-gates", 2500)
         look.tab("Loss & optimizer")
-        choose(page, "Loss", "Huber")
-        until(lambda: server.project(page)["loss"]["name"] == "huber")
+        choose(page, "Loss", "Absolute error")
+        until(lambda: server.project(page)["loss"]["name"] == "mae")
         look.shot("3-loss", 1500)
         page.get_by_test_id("train").click()
         until(lambda: sum(run.state.status == "done" for run in server.runs()) == 2, 240)
         page.get_by_test_id("train").wait_for()
         look.tab("Results")
         until(lambda: page.get_by_text("that of the naive forecast").inner_text() != before)
-        assert "huber_loss" in exported_script(look)
+        assert '"name": "mae"' in exported_script(look)
 
 
 @pytest.mark.skipif(not (PRESENT / "names").is_dir(), reason="LAYERLOOM_DATA names no folder with names/")

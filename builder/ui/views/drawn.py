@@ -50,13 +50,18 @@ def histogram(counts: list[int] | Array, low: float, high: float, height: int, c
         f"<i style='height:{100 * int(c) / most:.1f}%;background:{colour}' title='{low + i * step:.3g} to {low + (i + 1) * step:.3g}: {int(c):,}'></i>"
         for i, c in enumerate(counts)
     )
-    places = [(0.0, f"{low:.3g}"), (100.0, f"{high:.3g}")]
+    places = [(0.0, number(low)), (100.0, number(high))]
     if low < 0 < high:
         at = -100 * low / (high - low)
         if 15 < at < 85:
             places.insert(1, (at, "0"))
     marks = "".join(f"<span style='left:{at:.1f}%'>{text}</span>" for at, text in places)
     return f"{_STYLE}<div class='bars' style='height:{height}px'>{bars}</div><div class='scale'>{marks}</div>"
+
+
+def number(value: float) -> str:
+    """A number as people write it: three digits, or whole with its thousands parted where it is large."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def matrix(values: Array, names: tuple[str, ...], dark: bool = False) -> str:

@@ -32,12 +32,12 @@ def draw(scene: Scene) -> None:
         st.markdown("**How far they are off**")
         st.html(drawn.histogram(counts, -reach, reach, 120))
         st.caption("Predicted less true: to the left of 0 the guess was too low.")
-    error, plain = np.abs(off).mean(), np.abs(truth - truth.mean()).mean()
+    error, plain = float(np.abs(off).mean()), float(np.abs(truth - truth.mean()).mean())
     spread = float(((truth - truth.mean()) ** 2).sum())
     rows = [
-        ("mean absolute error", f"{error:.4g}"),
-        ("… always guessing their mean", f"{plain:.4g}"),
-        ("root mean squared error", f"{np.sqrt((off**2).mean()):.4g}"),
+        ("mean absolute error", drawn.number(error)),
+        ("… always guessing their mean", drawn.number(plain)),
+        ("root mean squared error", drawn.number(float(np.sqrt((off**2).mean())))),
         ("R², the explained part of the variance", f"{1 - float((off**2).sum()) / spread:.3f}" if spread else "–"),
         ("samples", f"{len(truth):,}"),
     ]
