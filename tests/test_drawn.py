@@ -111,3 +111,9 @@ def test_samples_that_were_drawn_are_not_drawn_again() -> None:
     assert html.count("<figure>") == 30
     assert len(html) < 30 * 25_000
     assert samples._grid(view.samples(dataset, 10)) is html
+
+
+def test_a_thousand_bars_of_classes_stay_in_their_column() -> None:
+    few, many = (drawn.stacked((), {"train": (1,) * count}, {}, 40) for count in (10, 1000))
+    assert "class='bars stack'" in few
+    assert "class='bars stack many'" in many

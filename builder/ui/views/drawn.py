@@ -17,6 +17,8 @@ PALETTE = (plots.BLUE, plots.ORANGE, plots.GREEN, "#8a4fd0", plots.TEAL, "#b8326
 """Colours of classes."""
 NAMED = 20
 """Up to so many classes a matrix has numbers and names."""
+MANY = 60
+"""Bars of more classes than this stand without gaps."""
 
 _STYLE = """<style>
 .bars { display: flex; align-items: flex-end; gap: 1px; border-bottom: 1px solid rgba(130, 140, 160, .5); }
@@ -24,7 +26,7 @@ _STYLE = """<style>
 .scale { position: relative; height: 16px; font-size: 11px; font-variant-numeric: tabular-nums; opacity: .75; }
 .scale span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
 .scale span:first-child { transform: none; } .scale span:last-child { transform: translateX(-100%); }
-.bars.stack { gap: 3px; } .bars.stack, .ends { justify-content: center; }
+.bars.stack { gap: 3px; } .bars.stack.many { gap: 0; overflow: hidden; } .bars.stack.many i { min-width: 0; } .bars.stack, .ends { justify-content: center; }
 .bars.stack i { height: 100%; max-width: 44px; display: flex; flex-direction: column; justify-content: flex-end; background: none; }
 .most { font-size: 11px; opacity: .75; border-bottom: 1px dotted rgba(130, 140, 160, .5); font-variant-numeric: tabular-nums; }
 .ends { display: flex; gap: 3px; font-size: 11px; opacity: .75; padding-top: 2px; }
@@ -166,7 +168,7 @@ def stacked(names: tuple[str, ...], parts: dict[str, tuple[int, ...]], colours: 
         else f"<span>{names[0]}</span><span></span><span>{names[-1]}</span>"
     )
     return (
-        f"{_STYLE}{most_text}<div class='bars stack' style='height:{height}px'>{''.join(bars)}</div>"
+        f"{_STYLE}{most_text}<div class='bars stack{' many' if count > MANY else ''}' style='height:{height}px'>{''.join(bars)}</div>"
         f"<div class='ends'>{ends}</div>"
     )
 
