@@ -21,6 +21,8 @@ from builder.tasks.base import Loss, Task
 
 ADAPTING = frozenset({"input-mismatch", "output-mismatch"})
 """Codes of the problems whose remedies fit a network's ends to data and task, and change nothing between."""
+_GROWTH = 4
+"""How many times as many parameters a network may have after it was fitted to another task."""
 _ROUNDS = 6
 _TRIED = 6
 """How many starter projects are tried before none is proposed."""
@@ -156,7 +158,7 @@ def _for_both(
         choice = Choice(cls.name, settings)
         if set(project.networks) == set(task.slots):
             done = _adapted(project, [*_change(project, choice, task)])
-            if done is not None:
+            if done is not None and _still_the_same(project, edits.apply(project, done[0])):
                 return Proposal(label, tuple(done[0]), remarks + done[1])
     choice = kept or Choice(cls.name, cls().to_settings())
     found = _with_starter(project, cls, task, choice)
@@ -212,6 +214,15 @@ def _adapted(project: Project, changes: list[Edit]) -> tuple[list[Edit], tuple[s
         told.append(fix.label)
         project = edits.apply(project, fix.edits)
     return None
+
+
+def _still_the_same(before: Project, after: Project) -> bool:
+    """Whether a network was fitted to another task at its ends only, rather than mostly made of what was put there.
+
+    A classifier with one dense layer for every pixel segments pictures, but it is no network for that.
+    """
+    old, new = (sum(validate.check(project).parameters.values()) for project in (before, after))
+    return old == 0 or new <= _GROWTH * old
 
 
 @functools.cache

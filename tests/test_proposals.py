@@ -34,6 +34,17 @@ def test_a_network_is_kept_and_its_ends_follow_the_data() -> None:
     assert any("3×32×32" in remark for remark in found.remarks)
 
 
+def test_a_network_that_would_have_to_become_another_one_gives_way_to_a_starter() -> None:
+    project = templates.load("lenet5")  # one dense layer for every pixel would make a segmenting network of it
+    found = proposals.for_data(project, "shape_masks")
+    changed = after(project, found)
+    assert found.fits
+    report = validate.check(changed)
+    assert report.ok
+    assert not any(type(node.block).__name__ == "Linear" for node in changed.networks["network"].nodes)
+    assert any("the network of" in remark for remark in found.remarks)
+
+
 def test_pictures_keep_the_size_that_the_network_needs() -> None:
     project = after(templates.load("lenet5"), proposals.for_data(templates.load("lenet5"), "mnist"))
     changed = after(project, proposals.for_data(project, "digits"))  # 8×8 by default: too small for two pools
