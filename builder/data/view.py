@@ -26,6 +26,9 @@ MEASURED = 50_000_000
 WRITTEN = 400
 """Samples that are written out."""
 
+LOOKS = 8
+"""Data sets of which the samples that are shown are kept."""
+
 _CLASSED = {"class": "Samples", "box_classes": "Boxes", "mask": "Pixels"}
 """Kinds of fields that hold class numbers, and what is counted in them."""
 
@@ -109,6 +112,60 @@ def statistics(dataset: Dataset, progress: Progress | None = None) -> Statistics
     return _looked(dataset, progress)[1]
 
 
+class Looking:
+    """A look at a data set in a thread of its own, so that nobody has to wait while it is loaded or downloaded.
+
+    `text` and `fraction` (0 to 1) tell how far it is.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset, self.text, self.fraction = dataset, "", 0.0
+        self.failed = False
+        self._found: tuple[Samples, Statistics] | Exception | None = None
+        self._ended = threading.Event()
+        threading.Thread(target=self._work, name="samples", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end, for so long at most; whether it has come."""
+        return self._ended.wait(seconds)
+
+    def result(self, per_class: int = 8) -> tuple[Samples, Statistics]:
+        """What `samples` and `statistics` give. Raises what they raise."""
+        self._ended.wait()
+        if isinstance(self._found, Exception):
+            raise self._found
+        assert self._found is not None
+        found, numbers = self._found
+        return found if self.dataset.kind in ("points", "table") else _few(found, per_class), numbers
+
+    def _work(self) -> None:
+        try:
+            self._found = _looked(self.dataset, self._progress)
+        except Exception as error:  # raised again by `result`
+            self._found, self.failed = error, True
+        self._ended.set()
+
+    def _progress(self, text: str, fraction: float) -> None:
+        self.text, self.fraction = text, min(1.0, max(0.0, fraction))
+
+
+def look(dataset: Dataset) -> Looking:
+    """The look at a data set that is under way or done; another one if that has failed."""
+    from builder.data import folder
+
+    key = (dataset, folder())
+    with _looks_lock:
+        found = _looks.pop(key, None)
+        if found is None or found.failed:
+            found = Looking(dataset)
+        _looks[key] = found  # the last one used comes last
+        while len(_looks) > LOOKS:
+            del _looks[next(iter(_looks))]
+        return found
+
+
+_looks: dict[tuple[Dataset, Path | None], Looking] = {}
+_looks_lock = threading.Lock()
 _lock = threading.Lock()
 
 
@@ -127,7 +184,7 @@ _progress: list[Progress | None] = []
 """The listener of the call that holds the lock: it is no part of what is cached."""
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=LOOKS)
 def _look(dataset: Dataset, present: Path | None) -> tuple[Samples, Statistics]:
     from builder.data import load
 

@@ -14,29 +14,53 @@ from builder.ui import fields, forms, state, upload
 from builder.ui import samples as shown
 from builder.ui.views import drawn, plots
 
+AT_ONCE = 0.2
+"""Seconds a page waits for data before it shows how far they are; most are there by then."""
+TICK = 0.4
+
 
 def panel() -> None:
     """Draw the panel."""
-    left, middle, right = st.columns([1.25, 2.6, 1.35], gap="medium")
+    left, right = st.columns([1.25, 3.95], gap="medium")
     with left:
         dataset = _choice()
     if dataset is None:
         return
     missing = dataset.missing()
     if missing:
-        middle.info(missing, icon=":material/upload_file:")
+        right.info(missing, icon=":material/upload_file:")
         return
-    with middle:
-        looked = _looked(dataset)
-    if looked is None:
+    looking = view.look(dataset)
+    with right:
+        if looking.wait(AT_ONCE):
+            _samples(looking)
+        else:
+            st.fragment(_waiting, run_every=TICK)(looking)
+
+
+def _waiting(looking: view.Looking) -> None:
+    """How far the data are; edits are answered meanwhile."""
+    if looking.wait(0):
+        st.rerun(scope="app")
+    st.progress(looking.fraction, looking.text or "Loading the data")
+
+
+def _samples(looking: view.Looking) -> None:
+    """What the data look like, and their numbers."""
+    try:
+        samples, statistics = looking.result(10)
+    except (DataError, ValueError, OSError) as error:
+        st.error(str(error))
         return
-    samples, statistics = looked
+    middle, right = st.columns([2.6, 1.35], gap="medium")
     with middle:
         shown.draw(samples)
         told = ", ".join(
             f"{name} {'×'.join(map(str, shape)) or 'one number'}" for name, shape in statistics.shapes.items()
         )
-        st.caption(f"Shapes: {told}. {_values(dataset, statistics)}{statistics.size_in_memory / 1e6:.1f} MB in memory.")
+        st.caption(
+            f"Shapes: {told}. {_values(looking.dataset, statistics)}{statistics.size_in_memory / 1e6:.1f} MB in memory."
+        )
     with right:
         if statistics.frequent:
             st.markdown("##### Most frequent")
@@ -128,21 +152,6 @@ def _fit() -> None:
             else:
                 state.propose(found)
                 st.rerun()
-
-
-def _looked(dataset: Dataset) -> tuple[view.Samples, view.Statistics] | None:
-    bar = st.empty()
-
-    def progress(text: str, fraction: float) -> None:
-        bar.progress(min(1.0, max(0.0, fraction)), text)
-
-    try:
-        found = view.samples(dataset, 10, progress), view.statistics(dataset, progress)
-    except (DataError, ValueError, OSError) as error:
-        bar.error(str(error))
-        return None
-    bar.empty()
-    return found
 
 
 _COLOURS = {"train": plots.BLUE, "validation": plots.ORANGE, "test": plots.GREY}
