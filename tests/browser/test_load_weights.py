@@ -44,12 +44,39 @@ def test_weights_of_a_file_are_matched_shown_and_trained_on(visit: Visit, server
     if not page.get_by_text("Take what fits", exact=True).is_visible():
         page.get_by_role("button", name="First weights").click()
     page.get_by_text("Take what fits", exact=True).click()
-    page.get_by_text("Kept: conv1, conv2, fc1, fc2. Drawn anew: fc3.").wait_for()
+    page.get_by_text("Kept: conv1, conv2, fc1, fc2. Drawn anew: fc3.").first.wait_for()
     field.set_input_files(tmp_path / "ten.pt")
-    page.get_by_text("All 10 tensors of ten.pt fit, matched by order and shape.").wait_for()
+    page.get_by_text("All 10 tensors of ten.pt fit, matched by order and shape.").first.wait_for()
     page.get_by_test_id("train").click()
     run = until(lambda: server.runs() and server.runs()[0], 60)
     until(lambda: run.state.step > 0, 90)
     assert weights.told(run.folder) == "All 10 tensors of ten.pt fit, matched by order and shape."
     begun = weights.read(run.folder / weights.INITIAL_FILE)
     assert torch.equal(begun["network.conv1.weight"], trained.state_dict()["0.weight"])
+
+
+def test_what_the_next_run_begins_with_outlives_a_reload_and_is_undone(
+    visit: Visit, server: Server, tmp_path: Path
+) -> None:
+    torch.save(lenet(10).state_dict(), tmp_path / "ten.pt")
+    page = visit()
+    page.get_by_test_id("node-conv1").wait_for()
+    page.get_by_role("tab", name="Loss & optimizer").click()
+    page.get_by_role("button", name="First weights").click()
+    page.get_by_role("combobox", name="The next run begins with").click()
+    page.get_by_role("option", name="weights from a file").click()
+    page.locator("input[type=file]").first.set_input_files(tmp_path / "ten.pt")
+    page.get_by_text("All 10 tensors of ten.pt fit, matched by order and shape.").first.wait_for()
+    page.get_by_text("The next run begins with the weights of ten.pt").wait_for()
+    page.reload()
+    page.get_by_test_id("node-conv1").wait_for()
+    page.get_by_role("tab", name="Loss & optimizer").click()
+    told = page.get_by_text("The next run begins with the weights of ten.pt")
+    told.wait_for()
+    page.get_by_role("button", name="First weights").click()
+    page.get_by_text("All 10 tensors of ten.pt fit, matched by order and shape.").first.wait_for()
+    page.get_by_role("combobox", name="The next run begins with").click()
+    page.get_by_role("option", name="weights drawn anew").click()
+    told.wait_for(state="hidden")
+    page.get_by_test_id("undo").click()
+    told.wait_for()
