@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from blocks.base import SettingError
 from builder import edits
@@ -17,9 +16,7 @@ from builder.problems import Fix, Problem
 from builder.project import Project
 from builder.remedies import REMEDIES
 from builder.remedies.scene import Candidate, Scene
-
-if TYPE_CHECKING:
-    from builder.validate import Report
+from builder.report import Report
 
 MAX_PROBLEMS = 24
 MAX_TRIED = 24

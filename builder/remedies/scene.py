@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import blocks
 from blocks.base import Block, SettingError, Shape
@@ -13,10 +13,8 @@ from builder.definition import PLACE, opened
 from builder.graph import Edge, Graph, Node
 from builder.problems import Edit, Problem
 from builder.project import Project, node_to_json
+from builder.report import NodeReport, Report
 from builder.structure import is_input, wiring
-
-if TYPE_CHECKING:
-    from builder.validate import NodeReport, Report
 
 Candidate = tuple[str, list[Edit]]
 """A remedy to be tried: what its button says, and its edits."""
