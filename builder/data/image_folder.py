@@ -15,7 +15,15 @@ from builder.data.download import file_hash
 from builder.data.image_zip import decode_picture, small_entries, sort_pictures
 from builder.data.own_files import find_upload
 from builder.data.picture_settings import SizedPictures
-from builder.data.plain import augment, check_memory, complete_splits, picture_batch, stratified_split, take_splits
+from builder.data.plain import (
+    augment,
+    check_memory,
+    complete_splits,
+    measured_colours,
+    picture_batch,
+    stratified_split,
+    take_splits,
+)
 from builder.data.uploads import inspect_zip
 
 
@@ -63,9 +71,7 @@ def image_folder_batch(
     generator: torch.Generator | None = None,
 ) -> dict[str, torch.Tensor]:
     """The pictures as floats, normalised with the mean and deviation measured at the upload."""
-    mean, std = tuple(settings["mean"]), tuple(settings["std"])
-    if settings["colour"] == "grey" and len(mean) == 3:
-        mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+    mean, std = measured_colours(settings)
     return picture_batch(split, index, settings, generator, mean, std)
 
 
@@ -83,6 +89,7 @@ class ImageFolder(SizedPictures):
         complete_splits,
         check_memory,
         augment,
+        measured_colours,
         picture_batch,
         file_hash,
         small_entries,

@@ -29,7 +29,15 @@ from builder.data.mask_report import MAX_CLASSES, inspect_masks
 from builder.data.masks import masked_batch
 from builder.data.own_files import find_upload
 from builder.data.picture_settings import SizedPictures
-from builder.data.plain import augment, check_memory, complete_splits, picture_batch, stratified_split, take_splits
+from builder.data.plain import (
+    augment,
+    check_memory,
+    complete_splits,
+    measured_colours,
+    picture_batch,
+    stratified_split,
+    take_splits,
+)
 
 
 def load_own_masks(
@@ -73,9 +81,7 @@ def own_masks_batch(
     generator: torch.Generator | None = None,
 ) -> dict[str, torch.Tensor]:
     """Pictures as floats, normalised with the mean and deviation measured at the upload, and their masks."""
-    mean, std = tuple(settings["mean"]), tuple(settings["std"])
-    if settings["colour"] == "grey" and len(mean) == 3:
-        mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+    mean, std = measured_colours(settings)
     return masked_batch(split, index, settings, generator, mean, std)
 
 
@@ -96,7 +102,7 @@ class OwnMasks(SizedPictures):
     helpers = (
         *(small_entries, mask_place, stem_forms, pair_masks, decode_picture, decode_mask, join_masks, upright_size),
         *(read_pair, class_mask, shrink_mask, check_memory, stratified_split, take_splits, complete_splits),
-        *(augment, picture_batch, masked_batch, file_hash, find_upload),
+        *(augment, measured_colours, picture_batch, masked_batch, file_hash, find_upload),
     )
     load_arrays = staticmethod(load_own_masks)
     make_batch = staticmethod(own_masks_batch)

@@ -173,6 +173,14 @@ def augment(
     return F.grid_sample(images, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
+def measured_colours(settings: dict[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel as measured at an upload; of colour pictures read as grey, the channels'."""
+    mean, std = tuple(settings["mean"]), tuple(settings["std"])
+    if settings["colour"] == "grey" and len(mean) == 3:
+        return (sum(mean) / 3,), (sum(std) / 3,)
+    return mean, std
+
+
 def picture_batch(
     split: dict[str, torch.Tensor],
     index: torch.Tensor,
