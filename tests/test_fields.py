@@ -17,43 +17,35 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("knows", [True, False])
-def test_a_panel_asked_for_stays_in_front_until_the_browser_knows(
-    knows: bool, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [100.0]
-    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
-    session[state.PANEL] = "Data"
+def test_a_panel_asked_for_is_not_undone_by_a_browser_that_does_not_know_of_it(session: dict[str, Any]) -> None:
+    session["panel.0"] = "Results"  # clicked
+    assert state.front().now() == "Results"
     state.show("curves")
-    assert session[state.PANEL] == "Curves"
-    for seconds in (30.0, 0.5, 3.0):  # a run cut short before the tabs were sent; then two soon after they were
-        now[0] += seconds
-        session[state.PANEL] = "Data"  # the browser names the panel before
-        state.hold_panel()
-        assert session[state.PANEL] == "Curves"
-        state.panel_drawn()
-    if knows:
-        state.hold_panel()  # the browser names it at last; from now on the one before is a click, too
-        click = "Data"
-    else:
-        click = "Export"
-    session[state.PANEL] = click
-    state.hold_panel()
-    assert session[state.PANEL] == click
+    for _ in range(3):
+        session["panel.0"] = "Results"  # still named with every message until the new tabs are there
+        assert (state.front().asked, state.front().key) == ("Curves", "panel.1")
 
 
-def test_a_browser_that_never_learns_of_a_panel_has_its_way(
-    session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [100.0]
-    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
-    session[state.PANEL] = "Data"
+def test_the_panel_before_can_be_clicked_at_once(session: dict[str, Any]) -> None:
+    session["panel.0"] = "Results"
     state.show("curves")
-    state.panel_drawn()
-    now[0] += state.HOLD_SECONDS
-    session[state.PANEL] = "Data"
-    state.hold_panel()
-    assert session[state.PANEL] == "Data"
+    session["panel.0"] = session["panel.1"] = "Results"  # the new tabs have come, and are clicked
+    assert state.front().now() == "Results"
+    assert state.front().key == "panel.1", "the tabs are not drawn anew for a click"
+    state.show("results")
+    assert state.front().key == "panel.1", "what is in front need not be asked for"
+    state.show("curves")
+    assert (state.front().asked, state.front().now(), state.front().key) == ("Curves", "Curves", "panel.2")
+
+
+def test_a_click_on_the_tabs_before_the_new_ones_come_is_followed(session: dict[str, Any]) -> None:
+    state.show("curves")
+    session["panel.0"] = "Export"
+    assert (state.front().asked, state.front().key) == ("Export", "panel.2")
+    assert state.front().key == "panel.2", "once"
+    del session["panel.0"]
+    session["panel.2"] = "Code"
+    assert (state.front().now(), state.front().key) == ("Code", "panel.2")
 
 
 def test_a_setting_of_what_has_been_replaced_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:

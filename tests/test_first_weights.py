@@ -44,7 +44,7 @@ def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 def visit(id: str, panel: str = "Loss & optimizer") -> AppTest:
     """A page of its own, as a reload, another tab or a server started anew draws it."""
     page = AppTest.from_file(APP, default_timeout=120)
-    page.session_state[state.PANEL] = panel
+    page.session_state[state.PANEL] = state.Front(panel)
     page.query_params["project"] = id
     page.run()
     assert not page.exception, page.exception

@@ -33,7 +33,7 @@ def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 def visit(panel: str = "Data", **query: str) -> AppTest:
     page = AppTest.from_file(APP, default_timeout=120)
-    page.session_state[state.PANEL] = panel
+    page.session_state[state.PANEL] = state.Front(panel)
     for name, value in query.items():
         page.query_params[name] = value
     page.run()

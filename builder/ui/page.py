@@ -49,6 +49,10 @@ header[data-testid="stHeader"] { display: none; }
 .st-key-below .react-aria-ComboBox input { padding-top: 0; padding-bottom: 0; }
 .st-key-below [data-testid="stCaptionContainer"] p { font-size: 0.8rem; line-height: 1.35; }
 .st-key-below [data-testid="stCaptionContainer"] code { font-size: 0.78rem; color: inherit; padding: 0.05rem 0.2rem; }
+/* A panel that was just clicked is empty until the server has answered. */
+.st-key-below [role="tabpanel"]:not(:has([data-testid="stElementContainer"]))::before { content: "This panel is on its way …";
+  display: block; padding: 6px 0 60px; font-size: 0.875rem; opacity: 0; animation: on-its-way 0.15s 0.15s forwards; }
+@keyframes on-its-way { to { opacity: 0.65; } }
 .stApp h5 { padding: 0; font-size: 0.95rem; }
 .stApp [data-testid="stMarkdownContainer"]:has(h5) { margin-bottom: 0; }
 </style>
@@ -78,15 +82,13 @@ def page() -> None:
     except WorkspaceError as error:
         st.error(str(error))
         st.stop()
-    st.session_state.setdefault(state.PANEL, "Data")
     with st.container(key="quiet"):
         assets(_packed())
     _answer(document)
     with st.container(key="below"):
         _live()
-        state.hold_panel()
-        tabs = st.tabs(list(state.PANELS), key=state.PANEL, on_change="rerun")
-        state.panel_drawn()
+        front = state.front()
+        tabs = st.tabs(list(state.PANELS), default=front.asked, key=front.key, on_change="rerun")
         for name, tab in zip(state.PANELS, tabs, strict=True):
             if tab.open:
                 with tab:

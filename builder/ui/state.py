@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -24,8 +24,6 @@ from builder.workspace import Workspace, WorkspaceError, empty_trash
 PANELS = ("Data", "Loss & optimizer", "Curves", "Inside", "Results", "Code", "Export")
 STARTER = "lenet5"
 PANEL = "panel"
-HOLD_SECONDS = 5.0
-"""A busy browser may take so long to draw the panel that was asked for, and names the one before until then."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -147,33 +145,47 @@ def choose_run(id: str | None) -> None:
         st.query_params["run"] = id
 
 
+@dataclass(frozen=True)
+class Front:
+    """The panel that was asked for last: the how many-th time, which one, and which was in front until then."""
+
+    asked: str = PANELS[0]
+    before: str = PANELS[0]
+    turn: int = 0
+
+    @property
+    def key(self) -> str:
+        """The tabs' key, one of its own for each time a panel is asked for.
+
+        A browser that does not know of it yet names the panel of the tabs it still shows: under another key that is
+        never taken for a click on the new ones.
+        """
+        return f"{PANEL}.{self.turn}"
+
+    def now(self) -> str:
+        """The one that was clicked since, else the one asked for."""
+        return str(st.session_state.get(self.key) or self.asked)
+
+
+def front() -> Front:
+    """What the tabs begin with."""
+    found: Front = st.session_state.get(PANEL) or Front()
+    late = st.session_state.get(f"{PANEL}.{found.turn - 1}") or found.before
+    if late != found.before:  # clicked on the tabs before, after the new ones were asked for and before they came
+        found = Front(str(late), found.now(), found.turn + 1)
+    st.session_state[PANEL] = found
+    return found
+
+
 def show(panel: str) -> None:
     """Bring a panel to the front."""
     wanted = panel.strip().lower()
     for name in PANELS:
         if name.lower() == wanted or name.lower().startswith(wanted.split(" ")[0]):
-            before = st.session_state.get(PANEL)
-            st.session_state[PANEL] = name
-            st.session_state["panel_asked"] = (name, before, None) if before != name else None
+            found = front()
+            if found.now() != name:
+                st.session_state[PANEL] = Front(name, found.now(), found.turn + 1)
             return
-
-
-def hold_panel() -> None:
-    """Keep the panel that was asked for in front: the browser, not told of it yet, may still name the one before."""
-    name, before, drawn = st.session_state.get("panel_asked") or ("", "", 0.0)
-    if not name:
-        return
-    if drawn is None or (st.session_state[PANEL] == before and time.monotonic() - drawn < HOLD_SECONDS):
-        st.session_state[PANEL] = name
-    else:  # the browser knows, or the person has clicked another one
-        st.session_state["panel_asked"] = None
-
-
-def panel_drawn() -> None:
-    """The tabs have been sent; from now on what the browser names counts."""
-    name, before, drawn = st.session_state.get("panel_asked") or ("", "", 0.0)
-    if name and drawn is None:
-        st.session_state["panel_asked"] = (name, before, time.monotonic())
 
 
 def change(label: str, edits: list[Edit]) -> None:

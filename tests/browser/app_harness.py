@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,16 @@ class Server:
             self._process.send_signal(how)
             self._process.wait(20)
             self._process = None
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """The server answers nothing meanwhile, as one that has much to do."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def projects(self) -> list[Path]:
         return sorted((self.home / "projects").iterdir())

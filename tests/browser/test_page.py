@@ -77,6 +77,28 @@ def test_the_first_visit_shows_a_network_that_trains_with_one_click(visit: Visit
     assert f"run={server.runs()[0].id}" in page.url
 
 
+def test_a_panel_clicked_right_after_train_is_drawn(visit: Visit, server: Server) -> None:
+    page = visit()
+    page.get_by_role("tab", name="Results").click()
+    page.get_by_text("No results yet").wait_for()
+    page.get_by_test_id("train").click()
+    page.locator("[role=tab][aria-selected=true]", has_text="Curves").wait_for()
+    page.get_by_role("tab", name="Results").click()  # the panel that was in front before
+    page.get_by_text("Confusion matrix").first.wait_for(timeout=15_000)
+    page.locator("[role=tab][aria-selected=true]", has_text="Results").wait_for()
+
+    said = "getComputedStyle([...document.querySelectorAll('[role=tabpanel]')].find((e) => e.checkVisibility()), '::before').content"
+    assert page.evaluate(said) == "none"
+    with server.held():
+        page.get_by_role("tab", name="Inside").click()
+        page.wait_for_timeout(400)
+        assert "on its way" in page.evaluate(said)
+    page.get_by_text("Output of").first.wait_for()
+    assert page.evaluate(said) == "none"
+    page.get_by_test_id("stop").click()
+    page.get_by_test_id("train").wait_for()
+
+
 def test_a_reload_keeps_the_edits_and_the_training(visit: Visit, server: Server) -> None:
     page = visit()
     set_channels(page, 9)
