@@ -31,11 +31,11 @@ export function Gallery(): ReactElement {
   const card = (item: GalleryItem): ReactElement => (
     <button key={item.name} type="button" disabled={readOnly} className={`template ${item.label === current || item.name === current ? "current" : ""}`} data-testid={`template-${item.name}`} onClick={() => openTemplate(item)}>
       <Sketch sketch={item.sketch} />
-      <span className="template-name clip">{item.label}</span>
+      <span className="template-name">{item.label}</span>
       <span className="template-about" title={item.about}>{item.about}</span>
       <span className="template-size">
         <span>{item.parameters != null ? `${short(item.parameters)} parameters` : ""}</span>
-        <span className="clip" title={[item.task, item.data].filter(Boolean).join(", on ")}>{item.data ?? item.task ?? ""}</span>
+        <span title={[item.task, item.data].filter(Boolean).join(", on ")}>{item.data ?? item.task ?? ""}</span>
       </span>
     </button>
   );
