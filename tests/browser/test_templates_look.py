@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 SIZE = (1366, 768)
 EDITOR = 475
 """Pixels of a window of 768 that the editor takes (see `builder.canvas.component`)."""
-SMALLEST = {"block-title": 8.0, "tile-label": 7.0, "block-foot": 7.0, "pill": 8.5}
+SMALLEST = {"block-title": 8.7, "block-sub": 8.7, "tile-label": 9.0, "block-foot": 9.5, "pill": 9.5}
 """Pixels of letters on the screen, by class."""
 
 # Faults of the drawing, as sentences; wires are taken as lines between their corners.

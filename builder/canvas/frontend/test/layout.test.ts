@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { layout, needsLayout } from "../src/canvas/layout";
+import { layout, needsLayout, untoldBlocks } from "../src/canvas/layout";
 import { drawnPorts, routes, sizeOf } from "../src/canvas/geometry";
 import { edgeId } from "../src/document/edits";
-import type { BlockJson, Catalogue, NetworkJson } from "../src/types";
+import type { BlockJson, Catalogue, NetworkAnnotation, NetworkJson } from "../src/types";
 import { edge, node } from "./helpers";
 
 const block = (category: string, variadic: string | null = null): BlockJson => ({ label: "Block", category, help: "", formula: "", source: "", stem: "", variadic, inputs: [{ name: "in", rank: null, holds: "features" }], settings: [], kind: "leaf" });
@@ -38,6 +38,29 @@ describe("layout", () => {
     const rows = new Set(all.map((b) => Math.round(b.y + b.h / 2)));
     expect(rows.size).toBe(2);
     expect(width).toBeLessThan(1000);
+  });
+
+  it("draws one too large for the shapes on its wires larger without room for them, and its blocks say them", () => {
+    const room = (n: number): number => {
+      const network = chain(n);
+      const boxes = boxesOf(network);
+      return boxes.get("n1")!.x - boxes.get("n0")!.x - boxes.get("n0")!.w;
+    };
+    expect(room(14)).toBeGreaterThan(70);
+    expect(room(30)).toBeLessThan(40);
+    const network = chain(3);
+    const shapes = { nodes: Object.fromEntries(network.nodes.map((n) => [n.id, { shape: [64, 28, 28] }])) } as unknown as NetworkAnnotation;
+    const wires = (room: number) => network.edges.map((e) => ({ source: e.source, target: e.target, data: { hidden: e.target === "n2", route: { path: "", label: [0, 0] as [number, number], points: [], room } } }));
+    // n1 feeds an activation, which keeps its shape and has no wire to say it on.
+    expect([...untoldBlocks(network, shapes, wires(90))]).toEqual(["n1"]);
+    expect([...untoldBlocks(network, shapes, wires(30))]).toEqual(["n0", "n1"]);
+  });
+
+  it("leads a wire back to the next row below what hangs under its own", () => {
+    const network: NetworkJson = { nodes: ["first", "head", "last"].map((id) => node(id, "Conv")), edges: [edge("first", "last")] };
+    const boxes = new Map([["first", { x: 400, y: 0, w: 104, h: 118 }], ["head", { x: 200, y: 142, w: 104, h: 118 }], ["last", { x: 0, y: 290, w: 104, h: 118 }]]);
+    const ys = routes(network, boxes, catalogue).get(edgeId(edge("first", "last")))!.points.map(([, y]) => y);
+    expect(ys).toContain(275);
   });
 
   it("leads a skip connection round the blocks it skips", () => {

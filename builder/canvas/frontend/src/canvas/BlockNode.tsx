@@ -1,16 +1,17 @@
 import { Handle, type Node, type NodeProps, Position, useUpdateNodeInternals } from "@xyflow/react";
-import { type CSSProperties, memo, type ReactElement, useContext, useEffect, useRef, useState } from "react";
+import { memo, type ReactElement, useContext, useEffect, useRef, useState } from "react";
 import { app, OWN } from "../app";
 import { plainSettings, REPEAT } from "../document/definitions";
 import { fold, rename } from "../commands";
+import { useValue } from "../document/observable";
 import { nameProblem } from "../document/graph";
 import { isActive, useAnnotation, useBlock, useDocument, useLive, useReadOnly, useThumbnail, useUi } from "../hooks";
 import { Icon } from "../Icon";
 import type { BlockJson, NodeAnnotation, NodeJson } from "../types";
-import { count, settingsLine, shapeText, short } from "./format";
+import { count, letters, settingsLine, shapeText, short } from "./format";
 import { type Look, NODE_W, portY } from "./geometry";
 import { Inside } from "./Inside";
-import { LookContext } from "./look";
+import { LookContext, untold } from "./look";
 import { TensorGlyph } from "./TensorGlyph";
 
 export type BlockData = { node: NodeJson; network: string; look: Look; ports: string[]; w: number; h: number };
@@ -139,12 +140,9 @@ function Tile({ node, block, state }: { node: NodeJson; block: BlockJson | undef
   );
 }
 
-/** How long a text is, so that its letters can be as large as its block has room for. */
-const letters = (text: string): CSSProperties => ({ "--letters": text.length }) as CSSProperties;
-
-/** A long name of one word may break where a part of it begins: Adaptive|AvgPool2d. */
+/** A long name of one word may break where a part of it begins: Adaptive|AvgPool2d; a stride stays with its kernel. */
 const broken = (text: string): (string | ReactElement)[] =>
-  text.split(/(?<=[a-z])(?=[A-Z])/).flatMap((part, i) => (i ? [<wbr key={i} />, part] : [part]));
+  text.replace(" /", "\u00a0/").split(/(?<=[a-z])(?=[A-Z])/).flatMap((part, i) => (i ? [<wbr key={i} />, part] : [part]));
 
 /** What fits in a block's second line: its kind with its most telling setting, or its kind alone. */
 const LINE = 17;
@@ -239,7 +237,7 @@ function Card({ node, network, block, annotation, state, h }: CardProps & { stat
         {!far && <span className="block-sub" style={letters(shown)} title={whole}>{broken(shown)}</span>}
       </div>
       <Body id={node.id} network={network} state={state} annotation={annotation} height={h - HEAD_AND_FOOT} />
-      {!far && <Foot state={state} annotation={annotation} unknown={!block} />}
+      {!far && <Foot id={node.id} state={state} annotation={annotation} unknown={!block} />}
     </>
   );
 }
@@ -262,7 +260,8 @@ function Body({ id, network, state, annotation, height }: { id: string; network:
   );
 }
 
-function Foot({ state, annotation, unknown }: { state: string; annotation: NodeAnnotation | undefined; unknown: boolean }): ReactElement {
+function Foot({ id, state, annotation, unknown }: { id: string; state: string; annotation: NodeAnnotation | undefined; unknown: boolean }): ReactElement {
+  const alone = useValue(untold, (u) => u.has(id));
   if (unknown) return <div className="block-foot is-error">unknown block</div>;
   if (state === "error") return <div className="block-foot is-error">has a problem</div>;
   if (state === "waiting") {
@@ -271,14 +270,16 @@ function Foot({ state, annotation, unknown }: { state: string; annotation: NodeA
   const parameters = annotation?.parameters ?? 0;
   const counted = parameters > 0 ? short(parameters) : "";
   const plain = annotation?.shape ? shapeText(annotation.shape) : "";
-  const full = annotation?.caption || plain;
-  // What does not fit beside the number of parameters is shortened to its first word, never cut.
+  const full = (!alone && annotation?.caption) || plain;
+  // What does not fit beside the number of parameters is shortened to its first word, never cut; a shape that stands
+  // nowhere else goes before the number.
   const first = full.split(" ")[0] ?? "";
-  const text = full.length + counted.length <= (full === plain ? 12 : 14) ? full : first.length + counted.length <= 12 ? first : "";
+  const fits = full.length + counted.length <= (full === plain ? 12 : 14);
+  const text = fits || alone ? full : first.length + counted.length <= 12 ? first : "";
   return (
     <div className="block-foot" data-shape={plain} style={letters(plain)}>
       <span className="foot-text" title={full}>{text}</span>
-      {counted && <span className="foot-count" title={`${count(parameters)} parameters`}>{counted}</span>}
+      {counted && (fits || !alone) && <span className="foot-count" title={`${count(parameters)} parameters`}>{counted}</span>}
     </div>
   );
 }

@@ -12,7 +12,7 @@ import {
   useStore,
   useStoreApi,
 } from "@xyflow/react";
-import { type MouseEvent as Press, type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type CSSProperties, type MouseEvent as Press, type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
 import { connect, fold, insertExisting } from "../commands";
 import { boxes, viewport } from "../places";
@@ -23,7 +23,7 @@ import { BlockNode, type BlockFlowNode } from "./BlockNode";
 import { Bubble } from "./Bubble";
 import { Controls, Hint, LiveLine, NetworkTabs, SmallMap } from "./Overlays";
 import { nearest } from "./geometry";
-import { LookContext } from "./look";
+import { LEAST, LookContext, lookAt } from "./look";
 import { drag } from "./paletteDrag";
 import { QuickAdd } from "./QuickAdd";
 import { Menu } from "./Menu";
@@ -36,9 +36,6 @@ type PointerLike = { clientX: number; clientY: number } | { touches: ArrayLike<{
 
 const NODE_TYPES = { block: BlockNode };
 const EDGE_TYPES = { wire: Wire };
-/** From this zoom on everything can be read; below the lesser one, no more than names. */
-const NEAR = 0.8;
-const LEAST = 0.5;
 // What React Flow is given must stay the same: it draws every block and every wire again for a new function or list.
 const MANY_KEYS = ["Shift", "Meta", "Control"];
 const PRO = { hideAttribution: true };
@@ -78,7 +75,9 @@ function Flow(): ReactElement {
   const flow = useReactFlow<BlockFlowNode, WireFlowEdge>();
   const store = useStoreApi<BlockFlowNode, WireFlowEdge>();
   // The smaller the drawing, the larger its letters and the fewer; that also keeps large networks quick.
-  const look = useStore((s) => (s.transform[2] < LEAST ? "far" : s.transform[2] < NEAR ? "mid" : "near"));
+  const look = useStore((s) => lookAt(s.transform[2]));
+  // In steps, so that letters are measured anew only now and then while one zooms, and never while one drags.
+  const zoom = useStore((s) => Math.max(0.3, Math.min(1, Math.floor(s.transform[2] * 20 + 0.01) / 20)));
   const width = useStore((s) => s.width);
   const height = useStore((s) => s.height);
   const pane = useRef<HTMLDivElement>(null);
@@ -252,7 +251,7 @@ function Flow(): ReactElement {
 
   return (
     <LookContext.Provider value={look}>
-      <div className={`flow ${look} ${pulling ? "pulling" : ""}`} ref={pane} tabIndex={-1}>
+      <div className={`flow ${look} ${zoom < LEAST ? "small" : ""} ${pulling ? "pulling" : ""}`} style={{ "--zoom": zoom } as CSSProperties} ref={pane} tabIndex={-1}>
         <ReactFlow<BlockFlowNode, WireFlowEdge>
           nodes={nodes}
           edges={edges}
@@ -369,9 +368,9 @@ function fitting(places: Place[], size: { width: number; height: number }, least
   const w = Math.max(...places.map((p) => p.x + p.w)) - x0;
   const h = Math.max(...places.map((p) => p.y + p.h)) - y0;
   const view = (right: number): { x: number; y: number; zoom: number } => {
-    const zoom = Math.max(least, Math.min(1, (size.width - 20 - right) / w, (size.height - 40) / h));
+    const zoom = Math.max(least, Math.min(1, (size.width - 20 - right) / w, (size.height - 28) / h));
     const left = 20 + Math.max(0, (size.width - 20 - right - w * zoom) / 2);
-    const top = 20 + Math.max(0, Math.min(26, (size.height - 40 - h * zoom) / 2));
+    const top = 20 + Math.max(0, Math.min(26, (size.height - 28 - h * zoom) / 2));
     return { x: left - x0 * zoom, y: top - y0 * zoom, zoom };
   };
   const wide = view(20);

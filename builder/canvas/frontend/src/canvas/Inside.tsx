@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import { useThumbnail } from "../hooks";
 import { Icon } from "../Icon";
 import type { InnerJson } from "../types";
-import { shapeText, short } from "./format";
+import { letters, shapeText, short } from "./format";
 import { type InnerBox, innerLayout } from "./geometry";
 
 /** The blocks inside an opened composite: to be looked at, not to be edited. */
@@ -47,12 +47,12 @@ function InnerBlock({ box, network, id }: { box: InnerBox; network: string; id: 
       {tile ? (
         <div className="tile-face">
           <Icon name={inner.category === "merge" ? "merge" : "activation"} size={13} />
-          <span className="tile-label">{inner.label}</span>
+          <span className="tile-label" style={letters(inner.label)}>{inner.label}</span>
         </div>
       ) : (
         <>
           <div className="block-head">
-            <span className="block-title">{inner.id}</span>
+            <span className="block-title" style={letters(inner.id)}>{inner.id}</span>
             <span className="block-sub">
               {inner.label}
               {inner.parameters ? ` · ${short(inner.parameters)}` : ""}
@@ -61,7 +61,7 @@ function InnerBlock({ box, network, id }: { box: InnerBox; network: string; id: 
           {image ? (
             <img className="inner-thumb" src={image} alt={`Feature maps of ${inner.id}`} draggable={false} />
           ) : (
-            <span className="inner-shape">{shapeText(inner.shape)}</span>
+            <span className="inner-shape" style={letters(shapeText(inner.shape))}>{shapeText(inner.shape)}</span>
           )}
         </>
       )}

@@ -5,7 +5,7 @@ import { useValue } from "../document/observable";
 import { useUi } from "../hooks";
 import { shapeText } from "./format";
 import type { Route } from "./geometry";
-import { pillWidth } from "./layout";
+import { hasRoom } from "./layout";
 import { LookContext } from "./look";
 
 export type WireData = { route: Route | undefined; network: string; hidden: boolean };
@@ -27,7 +27,7 @@ export const Wire = memo(function Wire({ id, source, target, sourceX, sourceY, t
   const text = shapeText(shape);
   const look = useContext(LookContext);
   const told = look === "near" || (look === "mid" && state === "bad");
-  const show = told && !data?.hidden && (route?.room ?? 0) >= Math.min(pillWidth(text), 30);
+  const show = told && !data?.hidden && hasRoom(route, text);
   return (
     <>
       <BaseEdge id={id} path={path} interactionWidth={16} className={`wire-line ${state} ${selected ? "selected" : ""} ${drop ? "drop" : ""}`} />

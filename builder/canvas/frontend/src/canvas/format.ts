@@ -1,5 +1,7 @@
 /** Numbers and shapes as people read them. */
 
+import type { CSSProperties } from "react";
+
 const whole = new Intl.NumberFormat("en-US");
 
 export const shapeText = (shape: readonly number[] | null | undefined): string =>
@@ -52,3 +54,6 @@ export function settingsLine(settings: Record<string, unknown>, specs: readonly 
   for (const s of sized.slice(1)) if (s.name === "stride" && settings[s.name] !== 1) parts.push(`/${Array.isArray(settings[s.name]) ? (settings[s.name] as number[]).join("×") : String(settings[s.name])}`);
   return parts.join(" ");
 }
+
+/** How long a text is, so that its letters can be as large as its block has room for. */
+export const letters = (text: string): CSSProperties => ({ "--letters": text.length }) as CSSProperties;

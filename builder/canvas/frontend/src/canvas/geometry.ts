@@ -38,7 +38,7 @@ export function sizeOf(
   const ports = portsOf(node, catalogue.blocks[node.block], edges).length;
   if (look === "tile") {
     const label = catalogue.blocks[node.block]?.label ?? node.block;
-    return { w: Math.max(SMALL, Math.round(label.length * 6) + 14), h: Math.max(SMALL, ports * PORT_STEP + 12), look };
+    return { w: Math.max(SMALL, Math.round(label.length * 7.5) + 10), h: Math.max(SMALL, ports * PORT_STEP + 12), look };
   }
   return { w: NODE_W, h: Math.max(NODE_H, ports * PORT_STEP + 40), look };
 }
@@ -149,8 +149,11 @@ function trace(start: Point, end: Point, from: Box, to: Box, others: Box[], lane
   const overlaps = (o: Box, row: Box): boolean => o.y < row.y + row.h && o.y + o.h > row.y;
   const floor = Math.max(upper.y + upper.h, ...crossed.filter((o) => overlaps(o, upper)).map((o) => o.y + o.h));
   const ceiling = Math.min(lower.y, ...crossed.filter((o) => overlaps(o, lower) && o.y > floor).map((o) => o.y));
+  // What hangs below the upper row stays above the wire that leaves it, where there is room.
+  const hanging = from === upper ? Math.max(floor, ...crossed.filter((o) => o.y >= floor && o.y + o.h <= ceiling - 14).map((o) => o.y + o.h)) : floor;
   let y: number;
-  if (ceiling - floor >= 14) y = ceiling - floor > 120 ? (from === upper ? ceiling - 26 : floor + 26) : (floor + ceiling) / 2;
+  if (hanging > floor) y = (hanging + ceiling) / 2;
+  else if (ceiling - floor >= 14) y = ceiling - floor > 120 ? (from === upper ? ceiling - 26 : floor + 26) : (floor + ceiling) / 2;
   else y = Math.max(from.y + from.h, to.y + to.h, ...crossed.map((o) => o.y + o.h)) + 18;
   y = lanes.place(y, sx + OUT, ex - OUT, 9);
   return [start, [sx + OUT, sy], [sx + OUT, y], [ex - OUT, y], [ex - OUT, ey], end];

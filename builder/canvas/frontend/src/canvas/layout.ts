@@ -1,15 +1,36 @@
 import dagre from "@dagrejs/dagre";
 import type { Catalogue, InnerJson, NetworkAnnotation, NetworkJson } from "../types";
 import { shapeText } from "./format";
-import { type Box, type InnerPicture, type Point, rounded, setInnerLayout, sizeOf } from "./geometry";
+import { type Box, type InnerPicture, type Point, type Route, rounded, setInnerLayout, sizeOf } from "./geometry";
+import { LEAST, NEAR } from "./look";
 
-const ROW_GAP = 42;
-const SKIP_GAP = 20;
 const LONELY_GAP = 24;
-/** The zoom from which a drawing can be read. */
-const LEGIBLE = 0.5;
+
+/** The room between blocks, in canvas units: of a wire with this shape, between rows, and there for skips besides. */
+interface Gaps {
+  wire: (shape: string) => number;
+  row: number;
+  skip: number;
+}
+/** Every wire has room for its shape. */
+const ROOMY: Gaps = { wire: (shape) => Math.max(38, pillWidth(shape)) + 4, row: 42, skip: 20 };
+/** The blocks say the shapes themselves. */
+const CLOSE: Gaps = { wire: () => 20, row: 24, skip: 14 };
 
 export const pillWidth = (text: string): number => Math.round(text.length * 6.65) + 14;
+
+/** Whether a wire is long enough for the pill with its shape. */
+export const hasRoom = (route: Route | undefined, text: string): boolean => (route?.room ?? 0) >= pillWidth(text) - 4;
+
+/** Blocks whose shape stands on no wire, neither on their own nor, where an activation keeps it, on the next. */
+export function untoldBlocks(network: NetworkJson, annotation: NetworkAnnotation | undefined, wires: readonly { source: string; target: string; data?: { route: Route | undefined; hidden: boolean } }[]): Set<string> {
+  const out = new Map<string, (typeof wires)[number][]>();
+  for (const wire of wires) out.set(wire.source, [...(out.get(wire.source) ?? []), wire]);
+  const told = (id: string, seen: ReadonlySet<string>): boolean =>
+    !seen.has(id) &&
+    (out.get(id) ?? []).some((w) => (w.data?.hidden ? told(w.target, new Set(seen).add(id)) : hasRoom(w.data?.route, shapeText(annotation?.nodes[id]?.shape))));
+  return new Set(network.nodes.flatMap((n) => (out.has(n.id) && !told(n.id, new Set()) ? [n.id] : [])));
+}
 
 /** Whether the wire into this block says nothing new: the block keeps the shape and shows it on its own output. */
 export function quiet(
@@ -27,7 +48,10 @@ export function quiet(
   return shapeText(a) === shapeText(b);
 }
 
-/** Positions for all blocks: left to right by dagre, long networks wrapped into rows that fit a window `aspect` wide. */
+/**
+ * Positions for all blocks: left to right by dagre, long networks wrapped into rows that fit a window. One so large
+ * that its wires would be drawn without their shapes is drawn without room for them, and so larger.
+ */
 export function layout(
   network: NetworkJson,
   catalogue: Catalogue,
@@ -37,6 +61,24 @@ export function layout(
   const sizes = new Map(
     network.nodes.map((n) => [n.id, sizeOf(n, catalogue, annotation?.nodes[n.id], network.edges)] as const),
   );
+  const drawn = (gaps: Gaps): Arrangement => wrap(network, catalogue, inOneRow(network, catalogue, annotation, sizes, gaps), view, gaps);
+  let best = drawn(ROOMY);
+  if (best.zoom < NEAR) {
+    const close = drawn(CLOSE);
+    if (close.zoom > best.zoom * 1.06) best = close;
+  }
+  const placed = best.boxes;
+  placeLonely(network, sizes, placed);
+  return new Map([...placed].map(([id, b]) => [id, [Math.round(b.x), Math.round(b.y)]]));
+}
+
+function inOneRow(
+  network: NetworkJson,
+  catalogue: Catalogue,
+  annotation: NetworkAnnotation | undefined,
+  sizes: ReadonlyMap<string, { w: number; h: number }>,
+  gaps: Gaps,
+): Map<string, Box> {
   const graph = new dagre.graphlib.Graph({ multigraph: true });
   graph.setGraph({ rankdir: "LR", nodesep: 28, edgesep: 18, ranksep: 7, marginx: 0, marginy: 0 });
   graph.setDefaultEdgeLabel(() => ({}));
@@ -48,7 +90,7 @@ export function layout(
   network.edges.forEach((e, i) => {
     const hidden = quiet(network, catalogue, annotation, e.source, e.target);
     const text = shapeText(annotation?.nodes[e.source]?.shape ?? [64, 28, 28]);
-    graph.setEdge(e.source, e.target, { width: hidden ? 8 : Math.max(38, pillWidth(text)) + 4, height: 16, labelpos: "c", weight: 2 }, String(i));
+    graph.setEdge(e.source, e.target, { width: hidden ? 8 : gaps.wire(text), height: 16, labelpos: "c", weight: 2 }, String(i));
   });
   dagre.layout(graph);
 
@@ -58,9 +100,7 @@ export function layout(
     boxes.set(id, { x: at.x - at.width / 2, y: at.y - at.height / 2, w: at.width, h: at.height });
   }
   straighten(boxes);
-  const placed = wrap(network, catalogue, boxes, view);
-  placeLonely(network, sizes, placed);
-  return new Map([...placed].map(([id, b]) => [id, [Math.round(b.x), Math.round(b.y)]]));
+  return boxes;
 }
 
 /**
@@ -88,10 +128,16 @@ function straighten(boxes: Map<string, Box>): void {
   }
 }
 
+/** Where blocks stand, and how large a window shows all of them, at most in their own size. */
+interface Arrangement {
+  boxes: Map<string, Box>;
+  zoom: number;
+}
+
 /** Cut a long drawing into rows, at places where as few wires as possible cross, so that it can be read without zooming. */
-function wrap(network: NetworkJson, catalogue: Catalogue, boxes: Map<string, Box>, view: { width: number; height: number }): Map<string, Box> {
+function wrap(network: NetworkJson, catalogue: Catalogue, boxes: Map<string, Box>, view: { width: number; height: number }, gaps: Gaps): Arrangement {
   const list = [...boxes.entries()].sort((a, b) => a[1].x - b[1].x);
-  if (list.length < 2) return boxes;
+  if (list.length < 2) return { boxes, zoom: 1 };
   const left = Math.min(...list.map(([, b]) => b.x));
   const total = Math.max(...list.map(([, b]) => b.x + b.w)) - left;
   // A cut is possible left of a block that nothing overlaps.
@@ -110,15 +156,18 @@ function wrap(network: NetworkJson, catalogue: Catalogue, boxes: Map<string, Box
     }
     right = Math.max(right, box.x + box.w);
   }
-  const rank = new Map(list.map(([id], i) => [id, i]));
-  const skips = network.edges.some((e) => Math.abs((rank.get(e.target) ?? 0) - (rank.get(e.source) ?? 0)) > 1);
+  const skips = network.edges.some((e) => {
+    const a = boxes.get(e.source);
+    const b = boxes.get(e.target);
+    return a && b && passes(a, b, list);
+  });
   let best: Map<string, Box> = boxes;
   let bestZoom = 0;
   // A row best ends where one wire leads on. Where that leaves the drawing too small to be read, such as under a
   // skip from the first block to the last, it may end elsewhere.
   for (const most of [1, Number.POSITIVE_INFINITY]) {
     for (let rows = 1; rows <= 8 && bestZoom < 1; rows += 1) {
-      const tried = cutInto(list, cuts.filter((c) => c.crossing <= most), rows, left, total, ROW_GAP + (skips ? SKIP_GAP : 0));
+      const tried = cutInto(list, cuts.filter((c) => c.crossing <= most), rows, left, total, gaps.row + (skips ? gaps.skip : 0));
       const w = Math.max(...[...tried.values()].map((b) => b.x + b.w));
       const h = Math.max(...[...tried.values()].map((b) => b.y + b.h));
       const zoom = Math.min(1, view.width / (w + 48), view.height / (h + 44));
@@ -127,9 +176,15 @@ function wrap(network: NetworkJson, catalogue: Catalogue, boxes: Map<string, Box
         best = tried;
       }
     }
-    if (bestZoom >= LEGIBLE) break;
+    if (bestZoom >= LEAST) break;
   }
-  return best;
+  return { boxes: best, zoom: bestZoom };
+}
+
+/** Whether a wire from one block to another has to go round a third. */
+function passes(a: Box, b: Box, all: readonly [string, Box][]): boolean {
+  const [ay, by] = [a.y + a.h / 2, b.y + b.h / 2];
+  return all.some(([, o]) => o.x >= a.x + a.w && o.x + o.w <= b.x && o.y < Math.max(ay, by) && o.y + o.h > Math.min(ay, by));
 }
 
 /** A place where a row may end; awkward, where an activation would be torn from its layer. */
@@ -175,7 +230,7 @@ function cutInto(
 /** Blocks without wires stand in a line below the drawing. */
 function placeLonely(network: NetworkJson, sizes: Map<string, { w: number; h: number }>, placed: Map<string, Box>): void {
   let x = 0;
-  const bottom = placed.size ? Math.max(...[...placed.values()].map((b) => b.y + b.h)) + ROW_GAP : 0;
+  const bottom = placed.size ? Math.max(...[...placed.values()].map((b) => b.y + b.h)) + ROOMY.row : 0;
   for (const node of network.nodes) {
     const size = sizes.get(node.id);
     if (!size || placed.has(node.id)) continue;
@@ -213,7 +268,7 @@ setInnerLayout((inner: InnerJson[]): InnerPicture => {
   for (const port of inputs) graph.setNode(`>${port}`, { width: 8, height: 8 });
   const sizeFor = (i: InnerJson): { width: number; height: number } =>
     i.category === "activation" || i.category === "merge"
-      ? { width: Math.max(44, i.label.length * 6 + 14), height: 40 }
+      ? { width: Math.max(44, i.label.length * 7 + 12), height: 40 }
       : { width: INNER_W, height: INNER_H };
   for (const i of inner) graph.setNode(i.id, sizeFor(i));
   const shapes = new Map(inner.map((i) => [i.id, i.shape]));

@@ -8,7 +8,8 @@ import { useCatalogue, useDocument, useUi } from "../hooks";
 import type { Edit, NetworkAnnotation, NetworkJson } from "../types";
 import type { BlockFlowNode } from "./BlockNode";
 import { type Box, drawnPorts, routes, type Route, sizeOf } from "./geometry";
-import { quiet } from "./layout";
+import { quiet, untoldBlocks } from "./layout";
+import { untold } from "./look";
 import type { WireFlowEdge } from "./Wire";
 
 const NO_NETWORK: NetworkJson = { nodes: [], edges: [] };
@@ -112,6 +113,12 @@ export function useFlow(): {
     if (!sameList(listed.current, list)) listed.current = list;
     return listed.current;
   }, [network, found, annotation, catalogue, selectedWires, name]);
+
+  useEffect(() => {
+    const next = untoldBlocks(network, annotation, edges);
+    const before = untold.get();
+    if (next.size !== before.size || [...next].some((id) => !before.has(id))) untold.set(next);
+  }, [network, annotation, edges]);
 
   return { nodes, edges, found, onNodesChange, onEdgesChange, network, name };
 }
