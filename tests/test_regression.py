@@ -66,9 +66,30 @@ def test_r2_is_scikit_learn_s() -> None:
     from sklearn.metrics import r2_score
 
     torch.manual_seed(0)
-    pairs = torch.randn(20, 2)
-    found = regression.regression_score({"pairs": pairs}, {})["r2"]
-    assert found == pytest.approx(r2_score(pairs[:, 1].numpy(), pairs[:, 0].numpy()), abs=1e-6)
+    guess, truth = torch.randn(2, 20, 1)
+    found = regression.regression_score({"guess": guess, "truth": truth}, {"task": {"std": 1.0}})["r2"]
+    assert found == pytest.approx(r2_score(truth.numpy(), guess.numpy()), abs=1e-6)
+
+
+def test_scores_in_the_data_s_units_are_scikit_learn_s_also_far_from_zero() -> None:
+    from sklearn.metrics import mean_absolute_error, r2_score
+
+    torch.manual_seed(0)
+    target = 5e5 + 3e4 * torch.randn(40, 1)  # prices of houses
+    settings = regression.prepare({"train": {"target": target}}, {"task": TASK, "loss": {"name": "mse"}})
+    network = Fixed(torch.randn(40, 1))
+    batch = {"features": torch.zeros(40, 2), "target": target}
+    guess = Regression.results({"network": network(target)}, batch, settings)["guess"].detach()
+    _, metrics = regression.train_step({"network": network}, batch, settings, lambda *a: None)
+    assert metrics["mae"] == pytest.approx(mean_absolute_error(target, guess), rel=1e-5)
+    assert metrics["r2"] == pytest.approx(r2_score(target, guess), rel=1e-5)
+
+
+def test_without_any_spread_there_is_no_r2() -> None:
+    same = torch.full((7, 1), 0.1)
+    rows = {"guess": same + 1, "truth": same}
+    found = regression.regression_score(rows, {"task": {"std": 2.0}})
+    assert found == {"mae": pytest.approx(2), "r2": 0.0}
 
 
 # --- tables of one's own ---------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 
 from blocks.base import Shape
 from builder.data.base import Dataset, Field
@@ -23,12 +23,14 @@ def prepare(splits: dict[str, dict[str, Tensor]], settings: dict[str, Any]) -> d
     return {**settings, "task": {**settings["task"], "mean": target.mean().item(), "std": std}}
 
 
-def loss_and_pairs(network: nn.Module, batch: dict[str, Tensor], settings: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """The loss, and guesses beside the truth in the data's units, (N, 2)."""
+def loss_and_pairs(
+    network: nn.Module, batch: dict[str, Tensor], settings: dict[str, Any]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss, and beside it "guess" and "truth", (N, 1) each, as the loss takes them: in deviations of the target."""
     task = settings["task"]
-    found, target = network(batch[task["input"]]).float(), batch[task["target"]]
-    loss = difference_loss(found, (target - task["mean"]) / task["std"], settings["loss"])
-    return loss, torch.cat([found.detach() * task["std"] + task["mean"], target], 1)
+    guess = network(batch[task["input"]]).float()
+    truth = (batch[task["target"]] - task["mean"]) / task["std"]
+    return difference_loss(guess, truth, settings["loss"]), {"guess": guess.detach(), "truth": truth}
 
 
 def train_step(
@@ -40,7 +42,7 @@ def train_step(
     """One step on a batch; returns its loss and metrics, before the step."""
     loss, pairs = loss_and_pairs(networks["network"], batch, settings)
     optimize(loss, "network")
-    return {"loss": loss.item()}, regression_score({"pairs": pairs}, settings)
+    return {"loss": loss.item()}, regression_score(pairs, settings)
 
 
 def evaluate(
@@ -48,16 +50,17 @@ def evaluate(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
     """The loss summed over a batch, guesses and truths for `regression_score`, and the batch's size."""
     loss, pairs = loss_and_pairs(networks["network"], batch, settings)
-    return {"loss": loss * len(pairs)}, {"pairs": pairs}, len(pairs)
+    count = len(pairs["truth"])
+    return {"loss": loss * count}, pairs, count
 
 
 def regression_score(rows: dict[str, Tensor], settings: dict[str, Any]) -> dict[str, float]:
     """The mean absolute error in the data's units, and R²: 1 is right, 0 no better than the mean of these samples."""
-    guess, target = rows["pairs"].double().unbind(1)
-    off = guess - target
-    spread = target.var(correction=0).item() * len(target)
-    r2 = 1 - off.dot(off).item() / spread if spread > 0 else 0.0
-    return {"mae": off.abs().mean().item(), "r2": r2}
+    guess, truth = rows["guess"].double(), rows["truth"].double()
+    off = guess - truth
+    spread = vector_norm(truth - truth.mean()).item()
+    r2 = 1 - (vector_norm(off).item() / spread) ** 2 if spread > 0 else 0.0
+    return {"mae": vector_norm(off, 1).item() / len(off) * settings["task"]["std"], "r2": r2}
 
 
 # --- declarations --------------------------------------------------------------------------------
