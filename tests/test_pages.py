@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from builder import templates, validate
+from builder import data, templates, validate
 from builder.graph_file import node_to_json
 from builder.training.client import Launcher
 from builder.training.headless import train
 from builder.training.run import new_run_folder
 from builder.training.snapshot import Snapshot
-from builder.ui import live, state
+from builder.ui import live, samples, state
 from builder.ui.session import Document
 from builder.ui.views import plots
 from builder.workspace import Workspace
@@ -69,6 +69,23 @@ def test_every_panel_draws_after_a_training(space: Workspace, template: str) -> 
         page = visit(panel, project=id)
         assert not page.error, (panel, [e.value for e in page.error])
         assert not [c.value for c in page.caption if "as they were" in c.value], panel  # looked at again, not as it was
+
+
+def test_a_table_is_headed_by_the_names_of_its_columns(space: Workspace) -> None:
+    project = templates.load("mlp_regression")
+    data.samples(data.find(project.data.name).from_settings(project.data.settings))  # no page has to wait for it
+    page = visit("Data", project=space.create(project))
+    (table,) = page.dataframe
+    assert list(table.value.columns)[:3] == ["age", "sex", "body mass index"]
+    assert list(table.value.columns)[-1] == "progression, to be guessed"
+    assert len(table.value.columns) == 11
+    assert list(samples._headed([("a", 1), ("b", 2), ("a", 3), ("a (2)", 4)])) == ["a", "b", "a (2)", "a (2) (2)"]
+
+
+def test_the_bar_calls_a_long_named_metric_as_the_field_does(space: Workspace) -> None:
+    (run,) = space.runs(trained(space, "mlp_regression"))
+    score = live.run_json(run, run.state)["score"]
+    assert score == f"MAE {run.state.test['metrics']['mae']:.3f}"
 
 
 def test_the_address_names_the_project(space: Workspace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -161,6 +162,12 @@ def test_an_uploaded_table_trains_and_exports(tmp_path: Path, monkeypatch: pytes
     splits = data.load(dataset)
     assert {part: len(split["target"]) for part, split in splits.items()} == dataset.size_hint()
     assert sum(dataset.size_hint().values()) == 59  # type: ignore[union-attr]
+    shown = data.samples(dataset.replace(normalization="none", target="weight"))
+    assert (shown.columns, shown.guessed) == (("size", "price"), "weight")
+    weight = shown.fields["target"]
+    assert (
+        shown.inputs == np.concatenate([weight / 2, 1.5 * weight], 1)
+    ).all()  # each name stands over its own numbers
     with pytest.raises(DataError, match="no column 'height'"):
         data.load(dataset.replace(target="height"))
     made = builder.templates.load("mlp_regression")

@@ -105,7 +105,7 @@ def test_new_noise_makes_other_pictures_and_the_fixed_one_comes_back(space: Work
     source = lambda html: html.split("alt='Generated samples'")[0].rsplit("src='", 1)[1]  # noqa: E731
     page.button[0].click().run()
     first = source(html_of(page))
-    assert any("new noise, draw 1" in title for title in titles(page))
+    assert any("new noise 1" in title for title in titles(page))
     page.button[0].click().run()
     second = source(html_of(page))
     assert len({source(before), first, second}) == 3

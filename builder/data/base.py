@@ -85,6 +85,10 @@ class Dataset(Declared):
         """What the numbers of its tokens stand for: characters or words. May read the data; empty without tokens."""
         return ()
 
+    def column_names(self) -> dict[str, tuple[str, ...]]:
+        """What the columns of a table are called, by field: of the features, and of a number to be guessed. Reads nothing."""
+        return {}
+
     def sample_text(self, sample: Split) -> str | None:
         """A sample (each field without the batch, as in the splits) written out; None for data that is drawn."""
         return None

@@ -147,5 +147,12 @@ class OwnTable(Table):
     def fields(self) -> dict[str, Field]:
         return {"features": Field((max(1, len(self.columns) - 1),), "features"), "target": Field((1,), "target")}
 
+    def column_names(self) -> dict[str, tuple[str, ...]]:
+        wanted = self.target or next(reversed(self.columns), "")
+        if wanted not in self.columns:
+            return {}
+        at = self.columns.index(wanted)  # as load_own_table parts them
+        return {"features": (*self.columns[:at], *self.columns[at + 1 :]), "target": (wanted,)}
+
     def size_hint(self) -> dict[str, int] | None:
         return split_sizes(self.rows, self.validation, self.test) if self.rows else None

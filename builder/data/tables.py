@@ -89,6 +89,9 @@ class ClassTable(Table):
             "label": Field((), "class", len(self.class_names())),
         }
 
+    def column_names(self) -> dict[str, tuple[str, ...]]:
+        return {"features": self.columns}
+
     def size_hint(self) -> dict[str, int]:
         return split_sizes(self.count, self.validation, self.test)
 
@@ -181,6 +184,13 @@ class Diabetes(Table):
 
     def fields(self) -> dict[str, Field]:
         return {"features": Field((10,), "features"), "target": Field((1,), "target")}
+
+    def column_names(self) -> dict[str, tuple[str, ...]]:
+        measures = ("age", "sex", "body mass index", "blood pressure", "total cholesterol", "LDL", "HDL")
+        return {
+            "features": (*measures, "total / HDL", "log triglycerides", "blood sugar"),
+            "target": ("progression",),
+        }
 
     def size_hint(self) -> dict[str, int]:
         return split_sizes(442, self.validation, self.test)

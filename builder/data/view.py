@@ -40,7 +40,8 @@ class Samples:
     `inputs` is the data set's first field: pictures uint8 (N, H, W, 1 or 3), points or table rows
     float (N, columns), sequences of rows as pictures. `labels` are class numbers (N,) or None. `fields`
     has what else belongs to these samples, by what it holds: ``mask`` (N, H, W), ``boxes`` (N, M, 4),
-    ``box_classes`` (N, M). `texts` are the samples written out, for data that are read.
+    ``box_classes`` (N, M). `texts` are the samples written out, for data that are read. `columns` and
+    `guessed` are the names of a table's columns and of the number to be guessed, as far as it has some.
     """
 
     kind: str
@@ -49,6 +50,8 @@ class Samples:
     class_names: tuple[str, ...]
     fields: dict[str, Array] = field(default_factory=dict)
     texts: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    guessed: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ def _few(found: Samples, per_class: int) -> Samples:
         found.class_names,
         {name: values[chosen] for name, values in found.fields.items()},
         tuple(found.texts[i] for i in chosen if i < len(found.texts)),
+        found.columns,
+        found.guessed,
     )
 
 
@@ -210,6 +215,8 @@ def _samples(dataset: Dataset, split: Split) -> Samples:
         inputs = inputs.unsqueeze(-1) if inputs.dim() == 3 else inputs.permute(0, 2, 3, 1)
         if inputs.shape[-1] not in (1, 3):
             inputs = inputs[..., :1]
+    named = dataset.column_names()
+    target = next((n for n, f in fields.items() if f.holds == "target"), "")
     more = {f.holds: split[n][index].numpy() for n, f in fields.items() if n not in (name, label) and n in split}
     return Samples(
         dataset.kind,
@@ -218,6 +225,8 @@ def _samples(dataset: Dataset, split: Split) -> Samples:
         dataset.class_names(),
         more,
         _texts(dataset, split, index),
+        named.get(name, ()),
+        next(iter(named.get(target, ())), ""),
     )
 
 

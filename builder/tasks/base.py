@@ -27,12 +27,16 @@ class Loss(Declared):
 
 @dataclass(frozen=True)
 class Metric:
-    """A number by which a trained network is judged. `unit` is ``"%"`` for fractions shown as percent."""
+    """A number by which a trained network is judged.
+
+    `unit` is ``"%"`` for fractions shown as percent. `short` is what the field calls it where there is little room.
+    """
 
     name: str
     label: str
     higher_is_better: bool = True
     unit: str = ""
+    short: str = ""
 
 
 @dataclass(frozen=True)

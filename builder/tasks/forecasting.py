@@ -75,9 +75,9 @@ class Forecasting(Task):
     help = "Tell how a series goes on."
     losses = DIFFERENCES
     metrics = (
-        Metric("mae", "mean absolute error", higher_is_better=False),
-        Metric("naive_mae", "error of the naive forecast", higher_is_better=False),
-        Metric("of_naive", "error as a part of the naive one's", higher_is_better=False),
+        Metric("mae", "mean absolute error", higher_is_better=False, short="MAE"),
+        Metric("naive_mae", "error of the naive forecast", higher_is_better=False, short="naive MAE"),
+        Metric("of_naive", "error as a part of the naive one's", higher_is_better=False, short="MAE / naive MAE"),
     )
     live = 200
     looks = (

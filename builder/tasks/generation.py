@@ -250,7 +250,7 @@ class Generation(Task):
     slots = SLOTS
     losses = (BinaryCrossEntropy, Minimax, Hinge, Wasserstein)
     metrics = (
-        Metric("distance", "distance to the data", higher_is_better=False),
+        Metric("distance", "distance to the data", higher_is_better=False, short="distance"),
         Metric("coverage", "coverage", unit="%"),
         Metric("spread", "spread"),
         Metric("real", "D(x)"),
@@ -261,8 +261,8 @@ class Generation(Task):
         Chart("What D says", ("metric/real", "metric/fake")),
     )
     looks = (
-        Look("clouds", "Samples and what D says of the plane", {"generated": "sample/generated"}, data=("points",)),
-        Look("gallery", "Samples from a fixed grid of noise", {"generated": "sample/generated"}, data=("image",)),
+        Look("clouds", "Samples and D's opinion", {"generated": "sample/generated"}, data=("points",)),
+        Look("gallery", "Samples of fixed noise", {"generated": "sample/generated"}, data=("image",)),
         Look("film", "How they came to be", {"generated": "generated"}, data=("image", "points"), width=1.5),
         Look("verdict", "How the game stands", data=("image", "points"), width=0.8),
     )

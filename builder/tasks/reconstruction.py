@@ -129,7 +129,7 @@ class Reconstruction(Task):
     label = "Reconstruction"
     help = "Give back what came in, through a narrow middle that has to keep what matters."
     losses = (SquaredError, ValueBCE)
-    metrics = (Metric("mse", "squared error", higher_is_better=False),)
+    metrics = (Metric("mse", "squared error", higher_is_better=False, short="MSE"),)
     looks = (
         Look(
             "reconstructions",

@@ -74,7 +74,7 @@ class Regression(Task):
     help = "Guess a number from the other columns of a table."
     losses = DIFFERENCES
     metrics = (
-        Metric("mae", "mean absolute error", higher_is_better=False),
+        Metric("mae", "mean absolute error", higher_is_better=False, short="MAE"),
         Metric("r2", "R²"),
     )
     looks = (

@@ -271,7 +271,7 @@ class WordVectors(Task):
     losses = (Softmax, NegativeSampling, HierarchicalSoftmax)
     metrics = (
         Metric("analogies", "analogies right", unit="%"),
-        Metric("similarity", "agreement with people on similarity"),
+        Metric("similarity", "agreement with people on similarity", short="Spearman ρ"),
     )
     best_by_loss = True
     live = 1

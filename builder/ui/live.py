@@ -45,7 +45,7 @@ def _score(run: Run, name: str, value: float) -> str:
         return ""
     if metric is None or not math.isfinite(value):
         return ""
-    return f"{100 * value:.1f}%" if metric.unit == "%" else f"{metric.label} {value:.3f}"
+    return f"{100 * value:.1f}%" if metric.unit == "%" else f"{metric.short or metric.label} {value:.3f}"
 
 
 def belongs(run: Run, project: Project) -> bool:

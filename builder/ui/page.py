@@ -53,6 +53,8 @@ header[data-testid="stHeader"] { display: none; }
 .st-key-below [role="tabpanel"]:not(:has([data-testid="stElementContainer"]))::before { content: "This panel is on its way …";
   display: block; padding: 6px 0 60px; font-size: 0.875rem; opacity: 0; animation: on-its-way 0.15s 0.15s forwards; }
 @keyframes on-its-way { to { opacity: 0.65; } }
+.st-key-below [data-testid="stBaseButton-tertiary"] { min-height: 0; padding: 0; }
+.st-key-below [data-testid="stBaseButton-tertiary"] p { font-size: 0.8rem; line-height: 1.35rem; }
 .stApp h5 { padding: 0; font-size: 0.95rem; }
 .stApp [data-testid="stMarkdownContainer"]:has(h5) { margin-bottom: 0; }
 </style>

@@ -134,13 +134,29 @@ def _sequences(samples: Samples) -> None:
 
 def _table(samples: Samples) -> None:
     inputs = samples.inputs.reshape(len(samples.inputs), -1)
-    columns: dict[str, Any] = {f"{i + 1}": inputs[:ROWS, i] for i in range(min(inputs.shape[1], ROWS))}
+    shown = min(inputs.shape[1], ROWS)
+    names = samples.columns if len(samples.columns) == inputs.shape[1] else tuple(map(str, range(1, shown + 1)))
+    columns: list[tuple[str, Any]] = [(names[i], inputs[:ROWS, i]) for i in range(shown)]
     if samples.labels is not None:
-        columns["class"] = [_name(samples, i) for i in range(min(ROWS, len(inputs)))]
+        columns.append(("class, to be guessed", [_name(samples, i) for i in range(min(ROWS, len(inputs)))]))
     target = samples.fields.get("target")
     if target is not None:
-        columns["to be guessed"] = np.asarray(target).reshape(len(inputs), -1)[:ROWS, 0]
-    st.dataframe(columns, height=196)
+        told = f"{samples.guessed}, to be guessed" if samples.guessed else "to be guessed"
+        columns.append((told, np.asarray(target).reshape(len(inputs), -1)[:ROWS, 0]))
+    st.dataframe(_headed(columns), height=196)
+    if shown < inputs.shape[1]:
+        st.caption(f"The first {shown} of {inputs.shape[1]:,} columns.")
+
+
+def _headed(columns: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Columns by their names; of equal names the second is told apart by a number."""
+    found: dict[str, Any] = {}
+    for name, values in columns:
+        number, head = 2, name
+        while head in found:
+            head, number = f"{name} ({number})", number + 1
+        found[head] = values
+    return found
 
 
 def _name(samples: Samples, i: int) -> str:

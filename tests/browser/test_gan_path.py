@@ -58,14 +58,17 @@ def test_a_gan_is_opened_trained_stepped_alone_and_exported(chrome: Any, server:
 
         look.tab("Results")
         page.get_by_role("button", name="New noise").click()
-        page.get_by_text("new noise, draw 1").wait_for()
+        page.get_by_text("new noise 1").wait_for()
         before = page.locator(".js-plotly-plot .scatterlayer").first.inner_html()
         page.get_by_role("button", name="New noise").click()
-        page.get_by_text("new noise, draw 2").wait_for()
+        page.get_by_text("new noise 2").wait_for()
         until(lambda: page.locator(".js-plotly-plot .scatterlayer").first.inner_html() != before)
+        legend = page.get_by_text("where it says real").bounding_box()
+        assert legend is not None
+        assert legend["y"] + legend["height"] <= 768, "the legend is seen without scrolling"
         look.shot("new-noise")
         page.get_by_role("button", name="Back", exact=True).click()
-        page.get_by_text("new noise, draw").wait_for(state="detached")
+        page.get_by_text("new noise 2").wait_for(state="detached")
 
         look.tab("Code")
         page.get_by_text("class Discriminator").first.wait_for()

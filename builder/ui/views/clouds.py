@@ -11,7 +11,7 @@ from builder.training.snapshot import Array
 from builder.ui.views import noise, plots
 from builder.ui.views.scene import Scene
 
-HEIGHT = 166
+HEIGHT = 182
 SHOWN = 400
 
 
@@ -28,8 +28,7 @@ def draw(scene: Scene) -> None:
     st.plotly_chart(figure(scene, data, made), key=scene.key("clouds"), config=plots.CONFIG)
     st.html(
         f"<span style='font-size: 12px'><b style='color: {plots.GREY}'>●</b> data &ensp; "
-        f"<b style='color: {plots.ORANGE}'>●</b> generated &ensp; background: what the discriminator says, "
-        f"<b style='color: {plots.BLUE}'>blue</b> for real</span>"
+        f"<b style='color: {plots.ORANGE}'>●</b> generated &ensp; background: D, <b style='color: {plots.BLUE}'>blue</b> where it says real</span>"
     )
 
 
@@ -67,6 +66,7 @@ def figure(scene: Scene, data: Array, made: Array) -> go.Figure:
             go.Scatter(x=points[:, 0], y=points[:, 1], mode="markers", name=name, marker=marker, hoverinfo="skip")
         )
     plots.layout(drawn, HEIGHT)
+    drawn.update_layout(margin={"l": 24, "r": 8, "t": 4, "b": 20})
     if info is not None:  # wild points must not shrink the picture
         drawn.update_xaxes(range=[info["low"][0], info["high"][0]])
         drawn.update_yaxes(range=[info["low"][1], info["high"][1]])

@@ -18,5 +18,5 @@ def draw(scene: Scene) -> None:
     sheet = pictures.sheet(made, SIDE)
     st.html(
         f"<img src='{pictures.url(sheet)}' alt='Generated samples' data-testid='generated' "
-        "style='width: 100%; max-width: 216px; image-rendering: pixelated; border-radius: 4px'/>"
+        "style='width: min(100%, max(196px, 100vh - 572px)); image-rendering: pixelated; border-radius: 4px'/>"
     )

@@ -22,11 +22,11 @@ def samples(scene: Scene, count: int) -> Array | None:
     if drawn:
         try:
             made = evaluate.ask(scene.run.folder, {"samples": count, "seed": drawn})["generated"]
-            remark = f"new noise, draw {drawn}"
+            remark = f"new noise {drawn}"
         except (CheckpointError, ValueError, OSError) as error:
             st.toast(str(error))
             drawn = st.session_state[key] = 0
-    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         scene.title(remark)
         _buttons(scene, drawn)
     if made is None:
