@@ -9,8 +9,8 @@ import pytest
 from by_hand import block, lenet5, spiral_mlp
 
 import blocks
+from builder.canvas.annotations import annotate
 from builder.curves import POINTS, REACH, curve
-from builder.ui.session import annotate
 from builder.validate import check
 
 X = [-REACH + 2 * REACH * i / (POINTS - 1) for i in range(POINTS)]

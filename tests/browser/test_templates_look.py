@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from builder import templates
+from builder.canvas.annotations import annotate
 from builder.canvas.catalogue import catalogue_json
 from builder.canvas.component import gallery_item
 from builder.project import to_json
-from builder.ui.session import annotate
 from builder.validate import check
 from tests.browser.canvas_harness import open_canvas
 from tests.browser.looking import SCREENSHOTS
