@@ -10,6 +10,7 @@ import pytest
 import builder
 from builder import templates
 from builder.export import programs
+from builder.project import dumps
 from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
 
@@ -88,3 +89,37 @@ def test_files_open_by_the_page_and_broken_ones_leave_the_project_as_it_was(
 
         page.get_by_test_id("undo").click()
         page.get_by_test_id("node-block3").wait_for()
+
+
+_DROP = """([name, content]) => {
+  const root = [...document.querySelectorAll("*")].map((e) => e.shadowRoot).find((r) => r?.querySelector("[data-testid=canvas]"));
+  const canvas = root.querySelector("[data-testid=canvas]");
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([content], name));
+  const send = (kind) => canvas.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, composed: true, dataTransfer }));
+  return [send("dragover"), send("drop")];
+}"""
+
+
+def test_a_file_dropped_on_the_canvas_opens_and_a_broken_one_is_said(chrome: Any, server: Server) -> None:
+    with Look(chrome, server.url, "dropped-") as look:
+        page = look.page
+        page.get_by_test_id("node-conv1").wait_for()
+        taken = page.evaluate(_DROP, ["edited.py", hand_edited()])
+        assert taken == [False, False], "the browser would have opened the file itself"
+        page.get_by_test_id("node-rest").wait_for()
+        until(lambda: "rest" in [n["id"] for n in server.project(page)["networks"]["network"]["nodes"]])
+        before = server.project(page)
+
+        page.evaluate(_DROP, ["wrong.py", "class Net(:\n"])
+        page.get_by_role("alert").get_by_text("wrong.py: Line 1: This is no Python", exact=False).wait_for()
+        page.evaluate(_DROP, ["picture.png", "no network"])
+        page.get_by_text("files are not allowed", exact=False).wait_for()
+        look.shot("broken")
+        assert server.project(page) == before
+
+        page.evaluate(_DROP, ["points.json", dumps(templates.load("mlp"))])
+        until(lambda: server.project(page)["name"] == templates.load("mlp").name)
+        page.get_by_test_id("node-rest").wait_for(state="detached")
+        page.get_by_test_id("undo").click()
+        page.get_by_test_id("node-rest").wait_for()

@@ -12,7 +12,7 @@ import {
   useStore,
   useStoreApi,
 } from "@xyflow/react";
-import { type CSSProperties, type MouseEvent as Press, type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type CSSProperties, type DragEvent, type MouseEvent as Press, type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
 import { connect, fold, insertExisting } from "../commands";
 import { boxes, viewport } from "../places";
@@ -22,6 +22,7 @@ import { isOwn, openUse } from "../ownBlocks";
 import { BlockNode, type BlockFlowNode } from "./BlockNode";
 import { Bubble } from "./Bubble";
 import { Controls, Hint, LiveLine, NetworkTabs, SmallMap } from "./Overlays";
+import { bringsFiles, openDropped } from "./dropFile";
 import { nearest } from "./geometry";
 import { LEAST, LookContext, lookAt } from "./look";
 import { drag } from "./paletteDrag";
@@ -45,6 +46,7 @@ const reduced = (): boolean => globalThis.matchMedia?.("(prefers-reduced-motion:
 export function Canvas(): ReactElement {
   const ref = useRef<HTMLDivElement>(null);
   const [seen, setSeen] = useState(false);
+  const [dropping, setDropping] = useState(false);
   useEffect(() => {
     const element = ref.current;
     if (!element) return;
@@ -58,8 +60,29 @@ export function Canvas(): ReactElement {
     observer.observe(element);
     return () => observer.disconnect();
   }, []);
+  const over = (e: DragEvent): void => {
+    if (!bringsFiles(e.dataTransfer)) return;
+    e.preventDefault();
+    e.dataTransfer.dropEffect = "copy";
+    setDropping(true);
+  };
   return (
-    <div className="canvas" ref={ref} data-testid="canvas">
+    <div
+      className="canvas"
+      ref={ref}
+      data-testid="canvas"
+      onDragOver={over}
+      onDragLeave={(e) => {
+        if (!e.currentTarget.contains(e.relatedTarget as globalThis.Node | null)) setDropping(false);
+      }}
+      onDrop={(e) => {
+        if (!bringsFiles(e.dataTransfer)) return;
+        e.preventDefault();
+        setDropping(false);
+        openDropped(e.dataTransfer.files);
+      }}
+    >
+      {dropping && <div className="drop-sheet">Drop a project, a model.py or an ONNX file to open it</div>}
       {seen && (
         <ReactFlowProvider>
           <Flow />
