@@ -241,7 +241,7 @@ class Detection(Task):
     metrics = (Metric("map50", "mAP@0.5 (VOC)", unit="%"), Metric("map", "mAP@0.5:0.95 (COCO)", unit="%"))
     charts = (
         Chart("Loss of a picture", ("loss/loss",)),
-        Chart("Parts", ("loss/object", "loss/centre", "loss/size", "loss/class")),
+        Chart("Parts", ("loss/object", "loss/centre", "loss/size", "loss/class"), 1.15),
         Chart("mAP@0.5", ("metric/map50",), 0.9),
     )
     looks = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from builder.ui.views import plots
 HEIGHT = 196
 TICK = 0.5
 _OVERLAID = 4
+_MARKS = re.compile(r"([\\`*_\[\]$~:<>#|])")
+"""What Markdown would take for more than it is: messages name files and variables."""
 
 
 def panel() -> None:
@@ -168,7 +171,7 @@ def _history(run: Run) -> dict[str, Any]:
 
 def _message(run: Run, now: State) -> None:
     show = st.error if now.status in ("failed", "lost") else st.info
-    show(now.message)
+    show(_MARKS.sub(r"\\\1", now.message))
     rate = now.suggestion.get("lr")
     if now.status == "failed" and rate is not None:
 
@@ -213,15 +216,23 @@ def _head(drawn: Chart, now: State, steps: dict[str, Any], validation: dict[str,
             f"<span style='white-space: nowrap'><b style='color: {colour}'>━</b> {_label(name)} <b>{_last(steps, name)}</b></span>"
             for name, colour in zip(drawn.names, plots.SERIES, strict=False)
         ]
-        st.html(f"<div class='curve-head'><b>{drawn.title}</b> &ensp; {' &ensp; '.join(told)}</div>")
+        st.html(f"<style>{_HEAD}</style><div class='curve-head'><b>{drawn.title}</b>{''.join(told)}</div>")
         return
     (name,) = drawn.names
     kind, _, short = name.partition("/")
     test = (now.test.get("metrics") or {}).get(short) if kind == "metric" else None
-    told = [_latest("train", steps, name), _latest("validation", validation, name)]
+    told = [_latest("validation", validation, name)]
+    if name in steps or kind != "metric":  # some metrics take a whole pass over the data
+        told.insert(0, _latest("train", steps, name))
     if test is not None:
         told.append(f"test **{_number(test, _percent(name))}**")
     st.markdown(f"**{drawn.title}** &ensp; " + " &ensp; ".join(told))
+
+
+_HEAD = """
+.curve-head { display: flex; flex-wrap: wrap; column-gap: 12px; font-size: 14px; line-height: 22px; }
+@media (max-width: 1500px) { .curve-head:has(span:nth-of-type(4)) { column-gap: 7px; font-size: 12.5px; } }
+"""
 
 
 def _latest(what: str, columns: dict[str, Any], name: str) -> str:

@@ -17,6 +17,8 @@ from builder.ui.views import drawn, plots
 AT_ONCE = 0.2
 """Seconds a page waits for data before it shows how far they are; most are there by then."""
 TICK = 0.4
+FEW = 4
+"""Of the most frequent tokens, where the classes are shown, too."""
 
 
 def panel() -> None:
@@ -62,14 +64,19 @@ def _samples(looking: view.Looking) -> None:
             f"Shapes: {told}. {_values(looking.dataset, statistics)}{statistics.size_in_memory / 1e6:.1f} MB in memory."
         )
     with right:
-        if statistics.frequent:
-            st.markdown("##### Most frequent")
-            st.html(drawn.ranked(statistics.frequent))
-        else:
+        both = bool(statistics.frequent and statistics.counts)
+        if statistics.counts or not statistics.frequent:
             st.markdown(f"##### {statistics.counted} per {'class' if statistics.counts else 'part'}")
         if statistics.counts:
-            st.html(drawn.stacked(samples.class_names, statistics.counts, _COLOURS, 150))
-        st.html(f"<style>{_KEY}</style><div class='key'>{_key(statistics)}</div>")
+            st.html(drawn.stacked(samples.class_names, statistics.counts, _COLOURS, 48 if both else 150))
+        key = f"<style>{_KEY}</style><div class='key'>{_key(statistics)}</div>"
+        if both:
+            st.html(key)
+        if statistics.frequent:
+            st.markdown("##### Most frequent")
+            st.html(drawn.ranked(statistics.frequent[:FEW] if both else statistics.frequent))
+        if not both:
+            st.html(key)
 
 
 def _values(dataset: Dataset, statistics: view.Statistics) -> str:

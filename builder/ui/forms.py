@@ -25,11 +25,12 @@ def form(
 ) -> None:
     """One field for every setting of `cls`, laid out in columns."""
     shown = [s for s in cls.settings() if s.name not in hidden]
-    places = st.columns(columns)
-    for i, spec in enumerate(shown):
-        with places[i % columns]:
-            value = values.get(spec.name, spec.default)
-            field(spec, value, f"{key}.{spec.name}", changed, disabled)
+    for start in range(0, len(shown), columns):
+        places = st.columns(columns, vertical_alignment="bottom")  # a label may take two lines
+        for spec, place in zip(shown[start : start + columns], places, strict=False):
+            with place:
+                value = values.get(spec.name, spec.default)
+                field(spec, value, f"{key}.{spec.name}", changed, disabled)
 
 
 def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool = False) -> None:

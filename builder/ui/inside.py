@@ -219,7 +219,7 @@ _GRID = """
 .maps figcaption { font-size: 11px; display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; opacity: .75; }
 .filters { display: grid; gap: 3px; }
 .filters img, .wide { width: 100%; image-rendering: pixelated; border-radius: 2px; display: block; }
-.wide { max-height: 150px; }
+.wide { max-height: max(134px, 100vh - 640px); }
 """
 
 

@@ -136,14 +136,16 @@ def _table(samples: Samples) -> None:
     inputs = samples.inputs.reshape(len(samples.inputs), -1)
     shown = min(inputs.shape[1], ROWS)
     names = samples.columns if len(samples.columns) == inputs.shape[1] else tuple(map(str, range(1, shown + 1)))
+    guessed = "class, to be guessed"
     columns: list[tuple[str, Any]] = [(names[i], inputs[:ROWS, i]) for i in range(shown)]
     if samples.labels is not None:
-        columns.append(("class, to be guessed", [_name(samples, i) for i in range(min(ROWS, len(inputs)))]))
+        columns.append((guessed, [_name(samples, i) for i in range(min(ROWS, len(inputs)))]))
     target = samples.fields.get("target")
     if target is not None:
-        told = f"{samples.guessed}, to be guessed" if samples.guessed else "to be guessed"
-        columns.append((told, np.asarray(target).reshape(len(inputs), -1)[:ROWS, 0]))
-    st.dataframe(_headed(columns), height=196)
+        guessed = f"{samples.guessed}, to be guessed" if samples.guessed else "to be guessed"
+        columns.append((guessed, np.asarray(target).reshape(len(inputs), -1)[:ROWS, 0]))
+    pinned = {guessed: st.column_config.Column(pinned=True)}  # however far one scrolls
+    st.dataframe(_headed(columns), height=196, column_config=pinned)
     if shown < inputs.shape[1]:
         st.caption(f"The first {shown} of {inputs.shape[1]:,} columns.")
 

@@ -31,7 +31,7 @@ _STYLE = """<style>
 .most { font-size: 11px; opacity: .75; border-bottom: 1px dotted rgba(130, 140, 160, .5); font-variant-numeric: tabular-nums; }
 .ends { display: flex; gap: 3px; font-size: 11px; opacity: .75; padding-top: 2px; }
 .ends span { flex: 1; min-width: 0; max-width: 44px; text-align: center; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.matrix { display: grid; gap: 1px; font-size: 11px; font-variant-numeric: tabular-nums; }
+.matrix { display: grid; gap: 1px; line-height: 1; font-size: 11px; font-variant-numeric: tabular-nums; }
 .matrix i { font-style: normal; display: grid; place-items: center; border-radius: 1px; overflow: hidden; }
 .matrix span { display: grid; align-items: center; opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .matrix .row { justify-items: end; padding-right: 5px; } .matrix .column { justify-items: center; }
@@ -89,13 +89,13 @@ def matrix(values: Array, names: tuple[str, ...], dark: bool = False) -> str:
                 f"<i style='background:{back};{text}' title='true {name}, predicted {other}: {number:,}'>{number or ''}</i>"
             )
     ends = "".join(f"<span class='column' title='{name}'>{name}</span>" for name in names)
-    grid = f"grid-template-columns:{wide}px repeat({count}, minmax(0, 72px));grid-auto-rows:{_row_height(count)}px;font-size:{9.5 if count > 14 else 11}px"
+    grid = f"grid-template-columns:{wide}px repeat({count}, minmax(0, 72px));grid-auto-rows:{_row_height(count)};font-size:{9 if count > 14 else 11}px"
     return f"{_STYLE}<div class='matrix' style='{grid}'>{''.join(cells)}<span></span>{ends}</div>"
 
 
-def _row_height(count: int) -> int:
-    """Of a confusion matrix, so that it stands on a small screen as a whole."""
-    return 21 if count <= 8 else 17 if count <= 14 else 11
+def _row_height(count: int) -> str:
+    """Of a confusion matrix, so that it stands on the screen as a whole, with its title, names and remark."""
+    return f"clamp(9.8px, calc((100vh - 596px) / {count + 1} - 1px), 27px)"
 
 
 def plane(

@@ -14,7 +14,8 @@ PIXELS = 56
 SIDE = 3
 
 _STRIP = """
-.film { display: grid; grid-template-columns: repeat(auto-fill, minmax(74px, 1fr)); gap: 8px; }
+.film { display: grid; grid-template-columns: repeat(auto-fill, minmax(62px, 1fr)); gap: 8px; }
+@media (min-height: 900px) { .film { grid-template-columns: repeat(auto-fill, minmax(108px, 1fr)); } }
 .film figure { margin: 0; text-align: center; font-size: 11px; font-variant-numeric: tabular-nums; }
 .film img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px; background: #0b0d12; }
 """

@@ -119,4 +119,4 @@ def _walk(scene: Scene, count: int) -> None:
     made = evaluate.ask(scene.run.folder, {"walk": ends, "steps": STEPS})["made"]
     cells = "".join(f"<img src='{pictures.url(as_picture(sample))}' alt=''/>" for sample in made)
     st.html(f"<style>{_WALK}</style><div class='walk' data-testid='walk'>{cells}</div>")
-    st.caption("A straight walk between both codes, row by row.")
+    st.caption("A straight walk, row by row.")

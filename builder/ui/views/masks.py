@@ -18,6 +18,7 @@ MISSED, TOO_MUCH, RIGHT = (230, 60, 60), (240, 190, 40), (70, 190, 110)
 
 _STYLE = """
 .masks { display: grid; grid-template-columns: repeat(auto-fill, minmax(264px, 1fr)); gap: 8px 14px; }
+@media (min-height: 900px) { .masks { grid-template-columns: repeat(auto-fill, minmax(400px, 1fr)); } }
 .masks figure { margin: 0; display: grid; grid-template-columns: repeat(4, 1fr); gap: 3px; position: relative; }
 .masks img { width: 100%; image-rendering: pixelated; border-radius: 3px; display: block; }
 .masks figcaption { position: absolute; right: 2px; bottom: 2px; padding: 0 4px; border-radius: 3px; color: #fff; background: rgb(10 14 22 / .72);

@@ -25,24 +25,28 @@ def draw(scene: Scene) -> None:
     if scene.run.weights() is None:
         st.info("Draw here after the first epoch, when the first weights are saved.")
         return
-    way = st.segmented_control("Way", ["Draw", "Upload"], default="Draw", key="own_way", label_visibility="collapsed")
+    left, right = st.columns([1, 1.25], gap="small")  # the answer stands beside what is asked
     try:
-        image = _drawn(scene.dataset) if way != "Upload" else _uploaded(scene.dataset)
+        with left:
+            way = st.segmented_control(
+                "Way", ["Draw", "Upload"], default="Draw", key="own_way", label_visibility="collapsed"
+            )
+            image = _drawn(scene.dataset) if way != "Upload" else _uploaded(scene.dataset)
         if image is None:
+            with right:
+                st.caption("Draw with the mouse or a finger." if way != "Upload" else "Choose a picture of yours.")
             return
         found = evaluate.predict(scene.run.folder, {"image": image})
     except (DataError, CheckpointError, ValueError) as error:
         st.error(str(error))
         return
-    _probabilities(np.asarray(found[scene.look.arrays["probability"]])[0], scene.dataset.class_names(), image)
+    with right:
+        _probabilities(np.asarray(found[scene.look.arrays["probability"]])[0], scene.dataset.class_names(), image)
 
 
 def _drawn(dataset: Dataset) -> np.ndarray[Any, Any] | None:
     pixels = drawing("own_drawing")
-    if pixels is None:
-        st.caption("Draw with the mouse or a finger.")
-        return None
-    return own_picture.read_drawing(pixels, dataset)
+    return None if pixels is None else own_picture.read_drawing(pixels, dataset)
 
 
 def _uploaded(dataset: Dataset) -> np.ndarray[Any, Any] | None:
@@ -57,9 +61,9 @@ def _uploaded(dataset: Dataset) -> np.ndarray[Any, Any] | None:
 
 def _probabilities(values: np.ndarray[Any, Any], names: tuple[str, ...], image: np.ndarray[Any, Any]) -> None:
     best = int(values.argmax())
-    left, right = st.columns([1, 3], vertical_alignment="center")
-    left.image(pictures.png(pictures.sample_picture(np.asarray(image[0], np.float32))), width=64)
-    right.markdown(f"**{names[best] if best < len(names) else best}** &ensp; {100 * float(values[best]):.1f} %")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.image(pictures.png(pictures.sample_picture(np.asarray(image[0], np.float32))), width=44)
+        st.markdown(f"**{names[best] if best < len(names) else best}** &ensp; {100 * float(values[best]):.1f} %")
     order = np.argsort(-values)[:10]
     if len(values) <= 10:
         order = np.arange(len(values))
@@ -71,6 +75,7 @@ def _probabilities(values: np.ndarray[Any, Any], names: tuple[str, ...], image: 
         )
     )
     plots.layout(figure, 150)
-    figure.update_yaxes(range=[0, 1], tickformat=".0%")
+    figure.update_layout(margin={"l": 36, "r": 4, "t": 6, "b": 22})
+    figure.update_yaxes(range=[0, 1], tickformat=".0%", nticks=3)
     figure.update_xaxes(type="category")
     st.plotly_chart(figure, key="own_probabilities", config=plots.CONFIG)

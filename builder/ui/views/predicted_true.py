@@ -21,15 +21,15 @@ def draw(scene: Scene) -> None:
         scene.title()
         st.info("Guesses appear as soon as something trains.")
         return
-    scene.title(scene.when)
-    left, middle, right = st.columns([1.15, 1, 1], gap="medium")
+    left, middle, right = st.columns([0.75, 1.1, 1], gap="medium")
     with left:
+        scene.title(scene.when)
         st.plotly_chart(_points(guess, truth), key=scene.key("points"), config=plots.CONFIG)
     off = guess - truth
     with middle:
         reach = float(np.abs(off).max()) or 1.0
         counts, _ = np.histogram(off, BINS, (-reach, reach))
-        st.markdown("**How far they are off**")
+        st.markdown("##### How far they are off")
         st.html(drawn.histogram(counts, -reach, reach, 120))
         st.caption("Predicted less true: to the left of 0 the guess was too low.")
     error, plain = float(np.abs(off).mean()), float(np.abs(truth - truth.mean()).mean())
@@ -43,7 +43,7 @@ def draw(scene: Scene) -> None:
     ]
     cells = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in rows)
     with right:
-        st.markdown("**In numbers**")
+        st.markdown("##### In numbers")
         st.html(f"<style>{_TABLE}</style><table class='guesses'>{cells}</table>")
 
 

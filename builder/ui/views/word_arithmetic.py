@@ -15,7 +15,7 @@ from builder.training.checkpoint import CheckpointError
 from builder.ui.views import plots
 from builder.ui.views.scene import Scene
 
-COUNT = 8
+COUNT = 7
 _LIST = """
 .near { display: grid; grid-template-columns: max-content 1fr max-content; gap: 2px 10px; font-size: 13px; line-height: 18px; align-items: center; }
 .near .first { font-weight: 600; } .near i { display: block; height: 8px; border-radius: 2px; }
@@ -31,7 +31,7 @@ def draw(scene: Scene) -> None:
         return
     try:
         names = scene.dataset.token_names()
-        heading, field = st.columns([1, 1.3], vertical_alignment="top")
+        heading, field = st.columns([1.1, 1.15], gap="small", vertical_alignment="top")
         with heading:
             scene.title()
         asked = field.text_input(

@@ -15,7 +15,7 @@ from builder.ui.views.scene import Scene
 Array = np.ndarray[Any, Any]
 
 ALL = "the most frequent words"
-HEIGHT = 196
+HEIGHT = 180
 LABELLED = 80
 """The most words that are written out; further ones are dots with their word under the mouse."""
 
@@ -106,17 +106,31 @@ def _figure(points: Array, words: list[str], members: Array, pairs: list[tuple[i
             y=points[members, 1],
             text=words,
             mode="markers+text" if written else "markers",
-            textposition="top center",
+            textposition=_sides(points, members, pairs),
             textfont={"size": 11, "color": "#d8dde6" if dark else "#222b38"},
             marker={"size": 6, "color": colours},
             hovertemplate="%{text}<extra></extra>",
         )
     )
     plots.layout(figure, HEIGHT)
-    figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
-    figure.update_xaxes(showticklabels=False, ticks="")
-    figure.update_yaxes(showticklabels=False, showgrid=False)
+    figure.update_layout(margin={"l": 4, "r": 4, "t": 4, "b": 4})
+    across, up = (_range(points[members, i], room) for i, room in ((0, 0.24), (1, 0.09)))
+    figure.update_xaxes(showticklabels=False, ticks="", range=across)
+    figure.update_yaxes(showticklabels=False, showgrid=False, range=up)
     return figure
+
+
+def _sides(points: Array, members: Array, pairs: list[tuple[int, int]]) -> list[str] | str:
+    """Where each word stands beside its dot: those of a pair outside of the line between them, others above."""
+    beyond = {a: points[a, 0] - points[b, 0] for pair in pairs for a, b in (pair, pair[::-1])}
+    return [f"middle {'left' if beyond[i] < 0 else 'right'}" for i in members.tolist()] if pairs else "top center"
+
+
+def _range(values: Array, room: float) -> list[float]:
+    """An axis with room for what is written beside the outermost dots."""
+    low, high = float(values.min()), float(values.max())
+    more = room * (high - low or 1.0)
+    return [low - more, high + more]
 
 
 def _collisions(vectors: Array) -> list[list[int]]:

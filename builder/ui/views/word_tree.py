@@ -15,8 +15,10 @@ from builder.training.snapshot import Array
 from builder.ui.views import plots
 from builder.ui.views.scene import Scene
 
-STEP, SHIFT = 26, 22
-"""Pixels from a node to the next one: down, and to the side."""
+STEP, RISE = 40, 17
+"""Pixels from a node to the next one: to the right, at most, and up or down."""
+WIDTH = 270
+"""Pixels of the way at most; the word stands beside its end."""
 
 
 def draw(scene: Scene) -> None:
@@ -41,7 +43,7 @@ def draw(scene: Scene) -> None:
     code = "".join("0" if t > 0 else "1" for t in turn)
     st.caption(
         f"p = {' · '.join(f'{c:.2f}' for c in chance)} = **{np.prod(chance):.4f}**. Code {code}: 0 is a turn to the "
-        f"left, σ⟨s, v⟩; 1 to the right, σ(−⟨s, v⟩). Frequent words have short codes."
+        f"left (up), σ⟨s, v⟩; 1 to the right (down), σ(−⟨s, v⟩). Frequent words have short codes."
     )
 
 
@@ -53,23 +55,23 @@ def _example(scene: Scene, names: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _way(nodes: Array, turns: Array, chances: Array, word: str, ink: str) -> str:
-    """A drawing of the way; thin stubs are the turns not taken."""
-    across = np.concatenate([[0.0], np.cumsum(np.where(turns > 0, -SHIFT, SHIFT))])
-    left = float(across.min()) - SHIFT - 12
-    width, height = float(across.max()) - left + 150, STEP * (len(turns) + 1) + 14
+    """A drawing of the way from left to right, so that a turn to the left goes up; thin stubs are the turns not taken."""
+    up = np.concatenate([[0.0], np.cumsum(np.where(turns > 0, -RISE, RISE))])
+    top = float(up.min()) - RISE - 8
+    step = min(STEP, WIDTH / max(1, len(turns)))
+    width, height = step * len(turns) + 24 + 9.0 * len(word) + 16, float(up.max()) - top + RISE + 8
     parts = []
     for i, (turn, chance) in enumerate(zip(turns, chances, strict=True)):
-        x, y, x2 = across[i], STEP * i + 12, across[i + 1]
-        stub = x - (x2 - x)
-        parts.append(f"<line x1='{x}' y1='{y}' x2='{stub}' y2='{y + STEP}' class='stub'/>")
-        parts.append(f"<line x1='{x}' y1='{y}' x2='{x2}' y2='{y + STEP}' style='stroke-width: {1 + 3 * chance:.1f}'/>")
-        side, anchor = (-8, "end") if turn > 0 else (8, "start")
+        x, x2, y, y2 = step * i + 12, step * (i + 1) + 12, up[i], up[i + 1]
+        stub = y - (y2 - y)
+        parts.append(f"<line x1='{x}' y1='{y}' x2='{x2}' y2='{stub}' class='stub'/>")
+        parts.append(f"<line x1='{x}' y1='{y}' x2='{x2}' y2='{y2}' style='stroke-width: {1 + 3 * chance:.1f}'/>")
         parts.append(
-            f"<text x='{(x + x2) / 2 + side}' y='{y + STEP / 2 + 3}' text-anchor='{anchor}'>{chance:.2f}</text>"
+            f"<text x='{(x + x2) / 2 - 3}' y='{(y + y2) / 2 + (-8 if turn > 0 else 16)}' text-anchor='middle'>{chance:.2f}</text>"
         )
     for i, number in enumerate(nodes):
-        parts.append(f"<circle cx='{across[i]}' cy='{STEP * i + 12}' r='5'><title>node {int(number)}</title></circle>")
-    x, y = across[-1], STEP * len(turns) + 12
+        parts.append(f"<circle cx='{step * i + 12}' cy='{up[i]}' r='5'><title>node {int(number)}</title></circle>")
+    x, y = step * len(turns) + 12, up[-1]
     parts.append(f"<circle cx='{x}' cy='{y}' r='6' class='leaf'/>")
     parts.append(f"<text x='{x + 11}' y='{y + 4}' class='word'>{html.escape(word)}</text>")
     style = (
@@ -79,7 +81,7 @@ def _way(nodes: Array, turns: Array, chances: Array, word: str, ink: str) -> str
         ".way .word { font-size: 14px; font-weight: 600; opacity: 1; }"
     )
     drawing = (
-        f"<svg xmlns='http://www.w3.org/2000/svg' class='way' viewBox='{left} 0 {width} {height}' width='{width}' "
+        f"<svg xmlns='http://www.w3.org/2000/svg' class='way' viewBox='0 {top} {width} {height}' width='{width}' "
         f"height='{height}' font-family='sans-serif'><style>{style}</style>{''.join(parts)}</svg>"
     )
     # As a picture: the page takes drawings out of HTML.
