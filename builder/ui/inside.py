@@ -217,7 +217,8 @@ _GRID = """
 .maps figure { margin: 0; }
 .maps img { width: 100%; image-rendering: pixelated; border-radius: 3px; display: block; }
 .maps figcaption { font-size: 11px; display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; opacity: .75; }
-.filters { display: grid; gap: 3px; }
+.filters { display: grid; gap: 5px; }
+.filters img { outline: 1px solid rgb(130 140 160 / .4); }
 .filters img, .wide { width: 100%; image-rendering: pixelated; border-radius: 2px; display: block; }
 .wide { max-height: max(134px, 100vh - 640px); }
 """

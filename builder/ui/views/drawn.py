@@ -55,7 +55,7 @@ def histogram(counts: list[int] | Array, low: float, high: float, height: int, c
     places = [(0.0, number(low)), (100.0, number(high))]
     if low < 0 < high:
         at = -100 * low / (high - low)
-        if 15 < at < 85:
+        if 28 < at < 76:  # else it would stand in the number of an end
             places.insert(1, (at, "0"))
     marks = "".join(f"<span style='left:{at:.1f}%'>{text}</span>" for at, text in places)
     return f"{_STYLE}<div class='bars' style='height:{height}px'>{bars}</div><div class='scale'>{marks}</div>"

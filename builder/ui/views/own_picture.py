@@ -76,6 +76,6 @@ def _probabilities(values: np.ndarray[Any, Any], names: tuple[str, ...], image: 
     )
     plots.layout(figure, 150)
     figure.update_layout(margin={"l": 36, "r": 4, "t": 6, "b": 22})
-    figure.update_yaxes(range=[0, 1], tickformat=".0%", nticks=3)
+    figure.update_yaxes(range=[0, 1], tickformat=".0%", tickvals=[0, 0.5, 1])
     figure.update_xaxes(type="category")
     st.plotly_chart(figure, key="own_probabilities", config=plots.CONFIG)
