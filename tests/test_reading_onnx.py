@@ -345,6 +345,12 @@ CASES: dict[str, tuple[list[Any], dict[str, Any], tuple[int, ...]]] = {
          "p": np.array([0, 2, 0, 0, 0, 2, 0, 0])},
         (2, 4, 6, 6),
     ),
+    "the middle of a picture, and once more of its columns": (
+        [node("Slice", "x", "1", "4", "2", out="a"), node("Slice", "a", "2", "5", "3", out="b"),
+         node("Slice", "b", "1", "2", "3")],
+        {n: np.array([int(n)]) for n in "12345"},
+        (2, 3, 6, 8),
+    ),
     "time first and back": (
         [node("Transpose", "x", out="a", perm=[1, 0, 2]), node("Tanh", "x", out="b"),
          node("Transpose", "a", out="c", perm=[1, 2, 0]), node("Transpose", "c", out="d", perm=[0, 2, 1]),
@@ -365,6 +371,21 @@ def test_an_operator_becomes_a_block_that_computes_the_same(name: str) -> None:
     nodes, constants, shape = CASES[name]
     found = agrees(model(nodes, constants, ["batch", *shape[1:]]), numbers(*shape))
     assert found.notes == ()
+
+
+def test_slices_that_keep_the_middle_are_one_crop_and_others_none() -> None:
+    def slices(rows: tuple[int, int]) -> Read:
+        start, end = map(np.array, ([rows[0]], [rows[1]]))
+        nodes = [node("Slice", "x", "s", "e", "a", out="m"), node("Slice", "m", "t", "f", "b")]
+        more = {"a": np.array([2]), "t": np.array([1]), "f": np.array([4]), "b": np.array([-1])}
+        return read("file.onnx", model(nodes, {"s": start, "e": end, **more}, ["batch", 3, 7, 6]))
+
+    crop = blocks.catalogue()["Crop"]
+    (kept,) = [n.block for n in slices((1, 5)).project.networks["network"].nodes if type(n.block) is crop]
+    assert kept == crop.from_settings({"height": 4, "width": 3})
+    off_centre = slices((2, 6))
+    assert off_centre.notes != ()
+    assert "ONNX Slice" in [getattr(n.block, "name", "") for n in off_centre.project.networks["network"].nodes]
 
 
 def test_tokens_and_their_vectors() -> None:

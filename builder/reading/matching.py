@@ -286,6 +286,11 @@ def spoken() -> dict[str, str]:
     return {name: targets[0] for targets, classes in _writers().items() for cls in classes for name in cls.functions}
 
 
+def fulfilling(role: str) -> str:
+    """The module that the block of this role writes."""
+    return next(targets[0] for targets, classes in _writers().items() if any(cls.role == role for cls in classes))
+
+
 # --- finding settings ----------------------------------------------------------------------------
 
 

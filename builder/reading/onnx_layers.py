@@ -49,6 +49,7 @@ _KNOWN: dict[str, Callable[[Context], Layer]] = {
     **dict.fromkeys(("maxpool", "averagepool"), onnx_plain.pool),
     **dict.fromkeys(("globalaveragepool", "globalmaxpool"), onnx_plain.global_pool),
     "adaptiveaveragepool": onnx_plain.adaptive_mean,
+    "centrecrop": onnx_plain.centre_crop,
     **dict.fromkeys(("reducemean", "reducemax"), onnx_plain.reduce),
     **dict.fromkeys(("softmax", "logsoftmax"), onnx_plain.softmax),
     "prelu": onnx_weighted.slope,

@@ -15,7 +15,7 @@ INSIDE = ("squeeze", "averagepool", "pad", "reshape", "unsqueeze")
 
 
 def joined(file: OnnxGraph) -> list[Operator]:
-    """The operators, with those that are one local response normalization or one adaptive mean as that."""
+    """The operators, with those that are one local response normalization, adaptive mean or crop as that."""
     made = {name: operator for operator in file.operators for name in operator.outputs}
     uses = Counter(name for operator in file.operators for name in operator.inputs)
     uses.update(value.name for value in file.outputs)
@@ -37,7 +37,8 @@ def joined(file: OnnxGraph) -> list[Operator]:
         if found is not None:
             replaced[id(operator)], parts = found
             gone |= {id(part) for part in parts}
-    return [replaced.get(id(o), o) for o in file.operators if id(o) not in gone]
+    rest = [replaced.get(id(o), o) for o in file.operators if id(o) not in gone]
+    return _centre_crops(rest, uses, constants, {**{v.name: v.shape for v in file.inputs}, **file.shapes})
 
 
 def _adaptive_mean(
@@ -59,6 +60,51 @@ def _adaptive_mean(
         return None
     size = {"output_size": (rows, columns)}
     return Operator("AdaptiveAveragePool", inner.inputs[:1], product.outputs, size, product.path), [inner]
+
+
+def _centre_crops(
+    operators: list[Operator],
+    uses: Mapping[str, int],
+    constants: Mapping[str, Array],
+    shapes: dict[str, tuple[int | None, ...]],
+) -> list[Operator]:
+    """Slices that keep the middle rows of pictures, their middle columns, or one after the other, as one crop."""
+    crops: dict[str, Operator] = {}
+    inside: set[str] = set()
+    for operator in operators:
+        centre = _centre(operator, constants, shapes)
+        if centre is None:
+            continue
+        axis, size = centre
+        shapes[operator.outputs[0]] = (*shapes[operator.inputs[0]][:2], *size)
+        source, before = operator.inputs[0], crops.get(operator.inputs[0])
+        if before is not None and uses[source] == 1 and axis == 3 and before.attributes["axis"] == 2:
+            inside.add(source)
+            source = before.inputs[0]
+        attributes = {"axis": axis, "output_size": size}
+        crops[operator.outputs[0]] = Operator("CentreCrop", (source,), operator.outputs, attributes, operator.path)
+    return [crops.get(o.outputs[0], o) if o.outputs else o for o in operators if not inside & {*o.outputs[:1]}]
+
+
+def _centre(
+    operator: Operator, constants: Mapping[str, Array], shapes: Mapping[str, tuple[int | None, ...]]
+) -> tuple[int, tuple[int, int]] | None:
+    """The axis that a slice shortens evenly at both ends (at the far one by one more), and the size that is left."""
+    if operator.kind != "Slice" or len(operator.outputs) != 1 or len(operator.inputs) not in (4, 5):
+        return None
+    given = [constants.get(name) for name in operator.inputs[1:]]
+    whole = shapes.get(operator.inputs[0], ())
+    if any(g is None or g.size != 1 for g in given) or len(whole) != 4:
+        return None
+    start, end, axis, *step = (int(g.ravel()[0]) for g in given if g is not None)
+    size = [n for n in whole[2:] if n is not None]
+    axis %= 4
+    if step not in ([], [1]) or axis < 2 or len(size) != 2 or not 0 <= start < end <= size[axis - 2]:
+        return None
+    if start != (size[axis - 2] - (end - start)) // 2:
+        return None
+    size[axis - 2] = end - start
+    return axis, (size[0], size[1])
 
 
 def _response_norm(

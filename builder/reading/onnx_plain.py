@@ -45,6 +45,10 @@ def adaptive_mean(context: Context) -> Layer:
     return Layer(Call("nn.AdaptiveAvgPool2d", one(tuple(context.attribute("output_size")))), (context.input(0),))
 
 
+def centre_crop(context: Context) -> Layer:
+    return Layer(Call(matching.fulfilling("crop"), *context.attribute("output_size")), (context.input(0),))
+
+
 def reduce(context: Context) -> Layer:
     """The mean or the largest of every channel."""
     rank = len(context.shape()) + 1
