@@ -19,6 +19,7 @@ from by_hand import lenet5, point_gan, row_lstm, shape_finder, small_resnet, spi
 from exported import lines_of, process
 from packaging.requirements import Requirement
 
+import blocks
 import builder
 from blocks.base import setting
 from builder import data, optimizers, structure
@@ -223,6 +224,26 @@ def test_a_missing_package_is_said_with_its_command(tmp_path: Path, monkeypatch:
         builder.export(lenet5(), tmp_path, onnx=True, pt2=True)
     assert (tmp_path / "train.py").exists()
     assert (tmp_path / "network.pt2").exists()
+
+
+def test_a_layer_that_onnx_cannot_say_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    project = builder.templates.load("lenet5")
+    graph = project.networks["network"]
+    pool = blocks.catalogue()["AdaptiveMaxPool2d"]
+
+    def pooled(size: int) -> Project:
+        nodes = tuple(
+            dataclasses.replace(n, block=pool.from_settings({"output_size": size})) if n.id == "pool1" else n
+            for n in graph.nodes
+        )
+        return project.replace(networks={"network": dataclasses.replace(graph, nodes=nodes)})
+
+    with pytest.raises(ExportError, match=r"no operators for pool1 \(AdaptiveMaxPool2d .* All other files"):
+        builder.export(pooled(13), tmp_path / "uneven", onnx=True, pt2=True)
+    assert (tmp_path / "uneven" / "network.pt2").exists()
+    builder.export(pooled(14), tmp_path / "even", onnx=True)
+    assert (tmp_path / "even" / "network.onnx").exists()
 
 
 FORMS = (

@@ -51,9 +51,9 @@ def export(
     what of it fits goes to initial.safetensors, which train.py takes by ``--weights``. Files of the same names are
     replaced.
 
-    Raises ExportError (a ValueError) with a sentence when the project has errors, the weights do not
-    fit, WeightsError (a ValueError) when those to begin with do not, or ONNX or PT2 cannot be made (everything else is written then); OSError when the folder cannot
-    be written.
+    Raises ExportError (a ValueError) with a sentence when the project has errors, the weights do not fit, or ONNX
+    cannot be made (everything else is written then); WeightsError (a ValueError) when those to begin with do not fit;
+    OSError when the folder cannot be written.
     """
     errors = [p for p in check(project).problems if p.severity == "error"]
     if errors:
@@ -93,7 +93,10 @@ def export(
                 "All other files of the export were written."
             )
         for slot, network in networks.items():
-            programs.write_onnx(network, project.networks[slot], folder / f"{slot}.onnx")
+            try:
+                programs.write_onnx(network, project.networks[slot], folder / f"{slot}.onnx")
+            except programs.OnnxError as error:
+                raise ExportError(f"{error} All other files of the export were written.") from error
     return folder
 
 

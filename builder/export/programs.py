@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -31,8 +32,39 @@ def write_pt2(network: nn.Module, graph: Graph, path: Path) -> None:
     torch.export.save(_program(network, _samples(graph)), path)
 
 
+class OnnxError(ValueError):
+    """A layer that ONNX has no operators for; the message names its block."""
+
+
 def write_onnx(network: nn.Module, graph: Graph, path: Path) -> None:
-    """Write the network in evaluation mode as ONNX; inputs and outputs are called as on the canvas."""
+    """Write the network in evaluation mode as ONNX; inputs and outputs are called as on the canvas.
+
+    Raises OnnxError with a sentence where that cannot be done.
+    """
+    try:
+        _write_onnx(network, graph, path)
+    except torch.onnx.OnnxExporterError as error:
+        raise OnnxError(_unwritten(network, graph, error)) from error
+
+
+def _unwritten(network: nn.Module, graph: Graph, error: BaseException) -> str:
+    """Which block cannot be written as ONNX, told from the call that torch's exporter stopped at."""
+    told = re.search(r"translating node %(\w+)", f"{error} {error.__cause__}")
+    calls = _program(network, _samples(graph)).graph_module.graph.nodes if told else ()
+    for call in calls:
+        if told is not None and call.name == told[1] and call.meta.get("nn_module_stack"):
+            path, kind = list(call.meta["nn_module_stack"].values())[-1]
+            name = str(kind).rpartition(".")[2].rstrip("'>")
+            place = path.removeprefix("network.")
+            return (
+                f"ONNX has no operators for {place} ({name} with these sizes). Give it sizes that divide what it "
+                "receives, or put another block in its place; the exported program (PT2) can hold it as it is."
+            )
+    first = str(error.__cause__ or error).strip().split("\n")[0]
+    return f"The network cannot be written as ONNX: {first}"
+
+
+def _write_onnx(network: nn.Module, graph: Graph, path: Path) -> None:
     samples = _samples(graph)
     names = [n.id for n in graph.nodes if is_input(n)], [n.id for n in graph.nodes if is_output(n)]
     with _quiet():

@@ -25,7 +25,7 @@ def open_file(path: str | os.PathLike[str]) -> Read:
         return Read(files.load(path))
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ReadError(f"The file is larger than {MAX_BYTES // 2**30} GB, the most Layerloom opens.")
+            raise ReadError(f"The file is larger than {MAX_BYTES / 2**30:.0f} GB, the most Layerloom opens.")
         return read(path.name, path.read_bytes())
     except OSError as error:
         raise ProjectError(f"{path} cannot be read: {error.strerror or error}.") from None

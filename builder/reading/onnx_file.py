@@ -17,7 +17,7 @@ from builder.reading.errors import ReadError
 Array = npt.NDArray[Any]
 Path = tuple[str, ...]
 
-MAX_BYTES = 2**30
+MAX_BYTES = 2**31 - 1
 MAX_DIMENSIONS = 8
 INSTALL = "Opening ONNX needs one more package; install it with: pip install onnx."
 
@@ -64,7 +64,7 @@ def parse(content: bytes) -> OnnxGraph:
         raise ReadError(INSTALL)
     if len(content) > MAX_BYTES:
         raise ReadError(
-            f"The file has {len(content) / 2**30:.1f} GB; Layerloom opens ONNX up to {MAX_BYTES // 2**30} GB."
+            f"The file has {len(content) / 2**30:.1f} GB; Layerloom opens ONNX up to {MAX_BYTES / 2**30:.0f} GB."
         )
     import onnx
     from google.protobuf.message import DecodeError
