@@ -146,7 +146,13 @@ class Loop:
             generator = torch.Generator().manual_seed((self.training["seed"] << 20) + self.epoch)
             self.train_split = self.renew(self.splits, self.settings["data"], generator)
         count = len(next(iter(self.train_split.values())))
-        self.permutation = torch.randperm(count, generator=self.order).to(self.device)
+        permutation = torch.randperm(count, generator=self.order).to(self.device)
+        if count == self.samples:
+            self.batch_indices = torch.split(permutation, self.batch_size)
+        else:
+            # Samples drawn anew may be some more or less; an epoch has as many batches as the first all the same.
+            ends = [place * count // self.batches for place in range(1, self.batches)]
+            self.batch_indices = torch.tensor_split(permutation, ends)
         self.position = 0
 
     # --- training --------------------------------------------------------------------------
@@ -181,7 +187,7 @@ class Loop:
         for slot, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.rates[slot] * factor * group["factor"]
-        index = self._next()
+        index = self.batch_indices[self.position]
         batch = self._part(self._batch(self.train_split, index, self.augmentation), len(index))
         with self._autocast():
             losses, metrics = self.train_step(self.trained, batch, self.settings, self._optimize)
@@ -189,16 +195,6 @@ class Loop:
         self.step += 1
         self.position += 1
         return {"step": self.step, "epoch": self.epoch + 1, "losses": losses, "metrics": metrics}
-
-    def _next(self) -> Tensor:
-        """The numbers of the next batch's samples."""
-        count = len(self.permutation)
-        if count == self.samples:
-            start = self.position * self.batch_size
-            return self.permutation[start : start + self.batch_size]
-        # Samples drawn anew may be some more or less; an epoch has as many batches as the first all the same.
-        start, end = (place * count // self.batches for place in (self.position, self.position + 1))
-        return self.permutation[start:end]
 
     def _optimize(self, loss: Tensor, slot: str) -> None:
         """One step of the slot's optimizer down this loss; none when the loss is not finite or another learns alone."""
