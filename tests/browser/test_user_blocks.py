@@ -238,6 +238,12 @@ def test_resnet18_opens_folded_and_one_residual_block_is_opened_changed_and_clos
         # 64·16 + 16·16·9 + 16·64 weights and 2·(16 + 16 + 64) of the norms, in place of 73,984
         total(page, 11_689_512 - 73_984 + 1024 + 2304 + 1024 + 192)
         look.shot("changed")
+        wide = until(lambda: page.get_by_test_id(f"node-{block}").bounding_box())
+        canvas = page.get_by_test_id("canvas").bounding_box()
+        assert wide["x"] >= canvas["x"], "it has become wider, and stays in view"
+        assert wide["x"] + wide["width"] <= canvas["x"] + canvas["width"]
+        after = page.get_by_test_id(f"node-{ids[ids.index(block) + 1]}").bounding_box()
+        assert after["x"] >= wide["x"] + wide["width"], "the next one has made room"
         page.get_by_test_id(f"close-{block}").click()
         page.get_by_test_id(f"inner-{block}-conv1").wait_for(state="detached")
         look.shot("closed")

@@ -5,7 +5,7 @@ import { type Box, sizeOf } from "./canvas/geometry";
 import { blockOf, contains, libraryClash, networkOf } from "./document/definitions";
 import { edgeId } from "./document/edits";
 import { connectEdits, hasOutput, insertEdits, newNode, portsOf, refusal, removeEdits } from "./document/graph";
-import { boxes, freePlace, gapBefore, makeRoom, placeFix, viewport } from "./places";
+import { boxes, freePlace, gapBefore, giveWay, makeRoom, placeFix, viewport } from "./places";
 
 const doc = app.document;
 
@@ -156,25 +156,7 @@ export function fold(id: string, folded: boolean): void {
   const catalogue = app.catalogue.get();
   const before = sizeOf(node, catalogue, annotation, network.edges);
   const after = sizeOf({ ...node, folded }, catalogue, annotation, network.edges);
-  const dw = after.w - before.w;
-  const dh = after.h - before.h;
-  const [x, y] = node.position;
-  const all = boxes(network);
-  const edits: Edit[] = [{ op: "fold_node", network: name, id, folded }];
-  // The blocks right of it and below it make room, and come back when it is closed.
-  for (const n of network.nodes) {
-    if (n.id === id) continue;
-    const b = all.get(n.id) as Box;
-    const overlaps = b.y < y + before.h && b.y + b.h > y;
-    if (overlaps && b.x >= x + Math.min(before.w, after.w) - 1)
-      edits.push({ op: "move_node", network: name, id: n.id, position: [b.x + dw, b.y] });
-    else if (!overlaps && b.y >= y + before.h - 1)
-      edits.push({ op: "move_node", network: name, id: n.id, position: [b.x, b.y + dh / 2] });
-    else if (!overlaps && b.y + b.h <= y + 1)
-      edits.push({ op: "move_node", network: name, id: n.id, position: [b.x, b.y - dh / 2] });
-  }
-
-  edits.push({ op: "move_node", network: name, id, position: [x, Math.round(y - dh / 2)] });
+  const edits: Edit[] = [{ op: "fold_node", network: name, id, folded }, ...giveWay(network, id, before, after)];
   if (doc.edit(folded ? `close ${id}` : `open ${id}`, edits)) viewport.reveal([id]);
 }
 

@@ -71,6 +71,28 @@ function shiftRight(network: NetworkJson, networkName: string, all: Map<string, 
   });
 }
 
+/** The blocks right of one and below it make room as it grows in its place, and come back as it shrinks. */
+export function giveWay(network: NetworkJson, id: string, before: { w: number; h: number }, after: { w: number; h: number }, name = doc.networkName): Edit[] {
+  const node = network.nodes.find((n) => n.id === id);
+  if (!node) return [];
+  const dw = after.w - before.w;
+  const dh = after.h - before.h;
+  const [x, y] = node.position;
+  const all = boxes(network, name);
+  const edits: Edit[] = [];
+  const move = (moved: string, to: [number, number]): void => void edits.push({ op: "move_node", network: name, id: moved, position: to });
+  for (const n of network.nodes) {
+    if (n.id === id) continue;
+    const b = all.get(n.id) as Box;
+    const overlaps = b.y < y + before.h && b.y + b.h > y;
+    if (overlaps && b.x >= x + Math.min(before.w, after.w) - 1) move(n.id, [b.x + dw, b.y]);
+    else if (!overlaps && b.y >= y + before.h - 1) move(n.id, [b.x, b.y + dh / 2]);
+    else if (!overlaps && b.y + b.h <= y + 1) move(n.id, [b.x, b.y - dh / 2]);
+  }
+  move(id, [x, Math.round(y - dh / 2)]);
+  return edits;
+}
+
 /** A block that a fix adds stands before the block it feeds, on no other one. */
 export function placeFix(node: NodeJson, edits: readonly Edit[], name: string): NodeJson {
   const network = networkOf(doc.project, name);

@@ -82,6 +82,23 @@ describe("undo", () => {
     expect(store.node("a")?.settings).toEqual({});
   });
 
+  it("what follows from an edit is a part of its step, and of no other change", () => {
+    const { store, receive } = page();
+    receive();
+    const place = store.node("a")?.position;
+    const moved = [{ op: "move_node" as const, network: "network", id: "a", position: [300, 40] as [number, number] }];
+    expect(store.amend(moved)).toBe(false);
+    store.edit("add b", add("b"));
+    expect(store.amend(moved)).toBe(true);
+    expect(store.node("a")?.position).toEqual([300, 40]);
+    expect(store.state.get()).toMatchObject({ rev: 7, undo: [{ label: "add b" }] });
+    store.undo();
+    expect(store.node("a")?.position).toEqual(place);
+    expect(store.amend(moved)).toBe(false);
+    store.redo();
+    expect(store.node("a")?.position).toEqual([300, 40]);
+  });
+
   it("a refused edit changes nothing and says why", () => {
     const { store, receive } = page();
     receive();

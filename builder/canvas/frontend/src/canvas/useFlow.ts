@@ -10,6 +10,7 @@ import type { BlockFlowNode } from "./BlockNode";
 import { type Box, drawnPorts, routes, type Route, sizeOf } from "./geometry";
 import { quiet, untoldBlocks } from "./layout";
 import { untold } from "./look";
+import { useGrowth } from "./useGrowth";
 import type { WireFlowEdge } from "./Wire";
 
 const NO_NETWORK: NetworkJson = { nodes: [], edges: [] };
@@ -30,6 +31,7 @@ export function useFlow(): {
   const selected = useDocument((d) => d.selected);
   const annotation = useValue(app.host, (h) => h.annotations?.networks[name]);
   const inside = useInside(annotation);
+  useGrowth(network, name, catalogue, inside);
   const selectedWires = useUi((u) => u.selectedWires);
   const [nodes, setNodes] = useState<BlockFlowNode[]>([]);
   const dragging = useRef(false);

@@ -66,6 +66,7 @@ export class DocumentStore {
   /** Whether data enters through blocks of this kind. */
   isInput: (block: string) => boolean = () => false;
 
+  private amendable = false;
   private lastKey: string | null = null;
   private lastAt = 0;
 
@@ -92,6 +93,7 @@ export class DocumentStore {
   load(projectId: string, project: Project, rev: number, undo: Step[] = []): void {
     const { network, selected, readOnly } = this.state.get();
     const same = projectId === this.state.get().projectId;
+    this.amendable = false;
     this.lastKey = null;
     this.state.set({
       projectId,
@@ -114,11 +116,24 @@ export class DocumentStore {
       this.onRefused("This project is open for reading only.");
       return false;
     }
-    return this.step(label, [...this.complete(edits), ...edits], this.state.get().rev + 1, options);
+    this.amendable = this.step(label, [...this.complete(edits), ...edits], this.state.get().rev + 1, options);
+    return this.amendable;
+  }
+
+  /**
+   * What follows from the last edit, such as neighbours that make room, once it is known: a part of its step. Nothing
+   * happens where the last change was no edit, since what was undone or opened comes with its own places.
+   */
+  amend(edits: readonly Edit[]): boolean {
+    const before = this.state.get();
+    if (before.readOnly || !this.amendable || edits.length === 0) return false;
+    this.put({ ...before, project: applyEdits(before.project, edits), rev: before.rev + 1 });
+    return true;
   }
 
   /** A command from Python: one undoable step that does not raise the revision. */
   command(label: string, edits: readonly Edit[]): boolean {
+    this.amendable = false;
     return this.step(label, edits, this.state.get().rev);
   }
 
@@ -177,6 +192,7 @@ export class DocumentStore {
   }
 
   private travel(from: "undo" | "redo", to: "undo" | "redo"): void {
+    this.amendable = false;
     const state = this.state.get();
     const step = state[from].at(-1);
     if (!step || state.readOnly) return;
