@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from blocks.base import SettingError
 from builder import data
-from builder.data import cifar, plain
+from builder.data import cifar, plain, view
 from builder.data.base import Dataset, split_sizes
 
 torch.set_num_threads(1)
@@ -438,6 +438,14 @@ def test_augmentation_needs_a_generator_and_follows_it() -> None:
 
 
 # What a page shows
+
+
+def test_what_fills_short_samples_is_not_counted_among_their_tokens() -> None:
+    names = data.find("names")()
+    tokens = torch.tensor([[0, 0, 3, 1], [0, 0, 0, 1], [2, 0, 0, 1]])  # 0 within a sample is a token like others
+    letters = names.token_names()
+    assert dict(view._frequent(names, tokens)) == {letters[1]: 3, letters[0]: 2, letters[3]: 1, letters[2]: 1}
+    assert dict(view._frequent(names, torch.tensor([[0], [0], [1]]))) == {letters[0]: 2, letters[1]: 1}
 
 
 def test_samples_and_statistics_agree_with_the_data() -> None:

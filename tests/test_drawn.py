@@ -13,7 +13,7 @@ from PIL import Image
 from builder import data
 from builder.data import view
 from builder.ui import samples
-from builder.ui.views import drawn
+from builder.ui.views import drawn, word_map, word_tree
 from builder.ui.views.pictures import reduced
 
 
@@ -117,3 +117,21 @@ def test_a_thousand_bars_of_classes_stay_in_their_column() -> None:
     few, many = (drawn.stacked((), {"train": (1,) * count}, {}, 40) for count in (10, 1000))
     assert "class='bars stack'" in few
     assert "class='bars stack many'" in many
+
+
+def test_the_way_to_a_word_goes_up_for_a_turn_to_the_left() -> None:
+    drawing = word_tree._way(np.array([4, 2]), np.array([1.0, -1.0]), np.array([0.9, 0.5]), "<word>", "#000")
+    svg = base64.b64decode(drawing.split("base64,")[1].split("'")[0]).decode()
+    places = [(float(x), float(y)) for x, y in re.findall(r"<circle cx='([\d.]+)' cy='([-\d.]+)'", svg)]
+    (x0, y0), (x1, y1), (x2, y2) = places
+    assert x0 < x1 < x2
+    assert y1 < y0 == y2  # up, then down again
+    assert "&lt;word&gt;" in svg
+    assert "0.90" in svg
+
+
+def test_words_of_a_pair_are_written_outside_of_the_line_between_them() -> None:
+    points = np.array([[0.0, 0.0], [3.0, 1.0], [5.0, 0.0], [1.0, 2.0]])
+    sides = word_map._sides(points, np.array([0, 1, 2, 3]), [(0, 1), (2, 3)])
+    assert sides == ["middle left", "middle right", "middle right", "middle left"]
+    assert word_map._sides(points, np.array([0, 1]), []) == "top center"

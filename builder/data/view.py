@@ -231,6 +231,8 @@ def _samples(dataset: Dataset, split: Split) -> Samples:
 
 
 def _frequent(dataset: Dataset, tokens: Tensor) -> tuple[tuple[str, int], ...]:
+    if tokens.dim() == 2 and tokens.shape[1] > 1:  # short samples are filled up with 0 at the left
+        tokens = tokens[(tokens != 0).cumsum(1) > 0]
     counts = torch.bincount(tokens.flatten().long().clamp(min=0))
     best = counts.topk(min(FREQUENT, len(counts)))
     names = dataset.token_names()

@@ -311,8 +311,9 @@ class Generation(Task):
         known = settings["loss"]["name"] in ("bce", "minimax")  # the discriminator's numbers are probabilities
         if metrics["spread"] < COLLAPSED:
             return "bad", (
-                f"The generator has collapsed: its samples differ {100 * metrics['spread']:.0f} % as much as the data do. "
-                "Try a smaller learning rate, the Wasserstein loss, or start again with another seed."
+                f"The samples are all alike: they differ {100 * metrics['spread']:.0f} % as much as the data do. At the "
+                "start that is usual. If it stays so, the generator has collapsed: try a smaller learning rate, the "
+                "Wasserstein loss, or another seed."
             )
         if known and real > WINS and fake < 1 - WINS:
             return "bad", (

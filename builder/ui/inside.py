@@ -220,6 +220,7 @@ _GRID = """
 .filters { display: grid; gap: 5px; }
 .filters img { outline: 1px solid rgb(130 140 160 / .4); }
 .filters img, .wide { width: 100%; image-rendering: pixelated; border-radius: 2px; display: block; }
+@media (min-height: 900px) { .maps { grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); } .filters { --side: 60px; } }
 .wide { max-height: max(134px, 100vh - 640px); }
 """
 
@@ -241,7 +242,7 @@ def _weights(probe: Snapshot, network: str, node: str) -> None:
             for o in range(outputs)
         )
         st.html(
-            f"<style>{_GRID}</style><div class='filters' style='grid-template-columns: repeat({outputs}, minmax(8px, 34px))'>{cells}</div>"
+            f"<style>{_GRID}</style><div class='filters' style='grid-template-columns: repeat({outputs}, minmax(8px, var(--side, 34px)))'>{cells}</div>"
         )
         cut = " (the first)" if outputs < first.shape[0] or inputs < first.shape[1] else ""
         st.caption(f"Columns are output channels, rows input channels{cut}; blue is negative, red positive.")

@@ -162,17 +162,18 @@ def _setter(part: str, chosen: str) -> Callable[[str, Any], None]:
 
 def _optimizers() -> None:
     """One optimizer for every network that is trained."""
-    st.markdown("##### Optimizer")
     slots = list(state.document().project.optimizer)
+    slot = next(iter(slots), "")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("##### Optimizer")
+        if len(slots) > 1:
+            chosen = st.segmented_control(
+                "Network", slots, default=slots[0], key="optimizer.slot", label_visibility="collapsed"
+            )
+            slot = chosen if chosen in slots else slots[0]
     if not slots:
         st.caption("No network is trained.")
         return
-    slot = slots[0]
-    if len(slots) > 1:
-        chosen = st.segmented_control(
-            "Network", slots, default=slots[0], key="optimizer.slot", label_visibility="collapsed"
-        )
-        slot = chosen if chosen in slots else slots[0]
     _optimizer(slot)
 
 

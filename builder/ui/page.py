@@ -60,6 +60,10 @@ header[data-testid="stHeader"] { display: none; }
 </style>
 """
 
+_DARK = """<style>
+.stApp [data-testid="stBaseButton-primary"] { color: #10131c; } /* white on a light blue could hardly be read */
+</style>"""
+
 _PANELS: dict[str, Callable[[], None]] = {
     "Data": data.panel,
     "Loss & optimizer": objective.panel,
@@ -77,7 +81,7 @@ def page() -> None:
     # fragment was cut off: without this the page would be drawn into a part of itself, and fall apart.
     context_dg_stack.set(get_default_dg_stack_value())
     st.set_page_config(page_title="Layerloom", page_icon=_ICON, layout="wide")
-    st.html(_STYLE)
+    st.html(_STYLE + (_DARK if st.context.theme.type == "dark" else ""))
     try:
         state.uninterrupted(_received)
         document = state.document()

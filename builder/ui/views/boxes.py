@@ -56,8 +56,12 @@ def draw(scene: Scene) -> None:
         format="confidence from %.2f",
         label_visibility="collapsed",
     )
-    chosen = chooser.number_input(
-        "Picture", 1, count, 1, key=scene.key("chosen"), label_visibility="collapsed", help="Which picture is large."
+    chosen = chooser.selectbox(
+        "The large picture",
+        range(1, count + 1),
+        format_func=lambda number: f"picture {number}",
+        key=scene.key("chosen"),
+        label_visibility="collapsed",
     )
     left, right = st.columns([2.6, 1], gap="medium", vertical_alignment="top")
     with left:

@@ -30,11 +30,11 @@ _STYLE = """<style>
 .bars.stack i { height: 100%; max-width: 44px; display: flex; flex-direction: column; justify-content: flex-end; background: none; }
 .most { font-size: 11px; opacity: .75; border-bottom: 1px dotted rgba(130, 140, 160, .5); font-variant-numeric: tabular-nums; }
 .ends { display: flex; gap: 3px; font-size: 11px; opacity: .75; padding-top: 2px; }
-.ends span { flex: 1; min-width: 0; max-width: 44px; text-align: center; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.ends span { flex: 1; min-width: 0; max-width: 44px; text-align: center; overflow: hidden; text-overflow: clip; white-space: nowrap; }
 .matrix { display: grid; gap: 1px; line-height: 1; font-size: 11px; font-variant-numeric: tabular-nums; }
 .matrix i { font-style: normal; display: grid; place-items: center; border-radius: 1px; overflow: hidden; }
 .matrix span { display: grid; align-items: center; opacity: .75; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.matrix .row { justify-items: end; padding-right: 5px; } .matrix .column { justify-items: center; }
+.matrix .row { justify-items: end; padding-right: 5px; } .matrix .column { display: block; text-align: center; }
 .ranked { display: grid; grid-template-columns: max-content 1fr max-content; gap: 1px 8px; font-size: 12px; max-height: 168px; overflow: auto; align-items: center; }
 .ranked b { display: block; height: 7px; } .ranked i { display: block; height: 7px; border-radius: 2px; background: #4a68e8; }
 .ranked em { font-style: normal; font-variant-numeric: tabular-nums; opacity: .75; text-align: right; }
