@@ -202,6 +202,10 @@ class Block(Declared):
         """What code calls the class of this composite; the block's own name unless its settings have a better one."""
         return type(self).__name__
 
+    def summary(self) -> str:
+        """What this use does, in a sentence for the docstring of its class: `help`, unless settings tell more."""
+        return self.help
+
     def ports(self) -> tuple[Port, ...]:
         """The input ports of this instance (their number may depend on a setting)."""
         if self.variadic is None:

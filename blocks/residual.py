@@ -91,6 +91,14 @@ class Residual(Block):
     def class_name(self) -> str:
         return "Bottleneck" if self.kind == "bottleneck" else "Residual"
 
+    def summary(self) -> str:
+        learn = "Two 3×3 convolutions learn"
+        if self.kind == "bottleneck":
+            learn = "Convolutions of 1×1, 3×3 and 1×1 learn"
+        if self.shortcut == "none":
+            return f"{learn} what comes out; no shortcut leads around them."
+        return f"{learn} what to add to their input; the shortcut carries it on."
+
     def template(self, *shapes: Shape) -> Subgraph:
         (x,) = shapes
         g = Subgraph()

@@ -292,7 +292,7 @@ def _grouped(name: str, uses: list[_Body]) -> Class:
     arguments = tuple(sorted(lifted.values(), key=lambda a: not names.is_size(a.name)))
     for i, use in enumerate(uses):
         use.call = Call(name, **{a.name: values[a.name][i] for a in arguments})
-    title = block.help or f"{block.label}."
+    title = block.summary() or f"{block.label}."
     return _class(name, f"{title}\n\n{block.source}." if block.source else title, arguments, uses[0], tuple(layers))
 
 

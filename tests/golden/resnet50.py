@@ -14,7 +14,7 @@ class Add(nn.Module):
 
 
 class BottleneckWithShortcut(nn.Module):
-    """Two 3×3 convolutions (or a bottleneck of three) learn what to add to their input; the shortcut carries it on.
+    """Convolutions of 1×1, 3×3 and 1×1 learn what to add to their input; the shortcut carries it on.
 
     He et al. 2016, Deep residual learning for image recognition, figures 2 and 5.
     """
@@ -43,7 +43,7 @@ class BottleneckWithShortcut(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Two 3×3 convolutions (or a bottleneck of three) learn what to add to their input; the shortcut carries it on.
+    """Convolutions of 1×1, 3×3 and 1×1 learn what to add to their input; the shortcut carries it on.
 
     He et al. 2016, Deep residual learning for image recognition, figures 2 and 5.
     """

@@ -14,7 +14,7 @@ class Add(nn.Module):
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions (or a bottleneck of three) learn what to add to their input; the shortcut carries it on.
+    """Two 3×3 convolutions learn what to add to their input; the shortcut carries it on.
 
     He et al. 2016, Deep residual learning for image recognition, figures 2 and 5.
     """
@@ -36,7 +36,7 @@ class Residual(nn.Module):
 
 
 class ResidualWithShortcut(nn.Module):
-    """Two 3×3 convolutions (or a bottleneck of three) learn what to add to their input; the shortcut carries it on.
+    """Two 3×3 convolutions learn what to add to their input; the shortcut carries it on.
 
     He et al. 2016, Deep residual learning for image recognition, figures 2 and 5.
     """
