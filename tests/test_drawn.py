@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -135,3 +136,14 @@ def test_words_of_a_pair_are_written_outside_of_the_line_between_them() -> None:
     sides = word_map._sides(points, np.array([0, 1, 2, 3]), [(0, 1), (2, 3)])
     assert sides == ["middle left", "middle right", "middle right", "middle left"]
     assert word_map._sides(points, np.array([0, 1]), []) == "top center"
+
+
+def test_a_sequence_is_a_picture_that_the_page_does_not_take_out() -> None:
+    html = drawn.sparkline(np.array([[0.0, 1.0], [2.0, 1.0], [1.0, 0.0]]))
+    assert html.startswith("<img")
+    assert "<svg" not in html
+    (found,) = re.findall(r"image/svg\+xml;base64,([A-Za-z0-9+/=]+)", html)
+    drawing = ElementTree.fromstring(base64.b64decode(found))
+    lines = [line.get("points") for line in drawing.iter("{http://www.w3.org/2000/svg}polyline")]
+    # The highest value stands at y = 2, the lowest at y = 38; the steps divide the width.
+    assert lines == ["0.0,38.0 50.0,2.0 100.0,20.0", "0.0,20.0 50.0,20.0 100.0,38.0"]

@@ -36,7 +36,7 @@ _GRID = """<style>
 .texts { columns: 2; column-gap: 28px; margin: 0; padding: 0 !important; list-style: none; font-size: 13px; max-height: 190px; overflow: auto; }
 .texts li { break-inside: avoid; padding: 2px 0; margin: 0; line-height: 1.35; } .texts small { opacity: .65; }
 .series { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 8px; }
-.series svg { width: 100%; height: 54px; display: block; }
+.series img { width: 100%; height: 54px; display: block; }
 </style>"""
 
 

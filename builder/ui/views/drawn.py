@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from html import escape
 from typing import Any
@@ -197,7 +198,13 @@ def sparkline(values: Array) -> str:
         )
         for f in range(values.shape[1])
     )
-    return f"<svg viewBox='0 0 100 40' preserveAspectRatio='none' role='img' aria-label='a sequence'>{lines}</svg>"
+    drawing = (
+        "<svg xmlns='http://www.w3.org/2000/svg' width='100' height='40' viewBox='0 0 100 40' "
+        f"preserveAspectRatio='none'>{lines}</svg>"
+    )
+    # As a picture: the page takes drawings out of HTML.
+    url = f"data:image/svg+xml;base64,{base64.b64encode(drawing.encode()).decode()}"
+    return f"<img class='sparkline' src='{url}' alt='a sequence'/>"
 
 
 def colour(number: int) -> tuple[int, int, int]:
