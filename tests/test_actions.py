@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from builder import templates
-from builder.ui import actions, state
+from builder.ui import actions, state, weights
 from builder.ui.session import Action, Document
 from builder.workspace import Workspace, WorkspaceError
 
@@ -34,6 +35,22 @@ def test_an_edit_of_a_tab_that_only_looks_is_told_too(looking: Document) -> None
     assert looking.project is before
     assert looking.notice is not None
     assert "another tab" in looking.notice.text
+
+
+def test_an_error_goes_when_a_training_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = Workspace(tmp_path)
+    document = Document.open(space, space.create(templates.load("lenet5")))
+    started: list[Path] = []
+    launcher = SimpleNamespace(start=started.append)
+    for name, value in {"document": lambda: document, "runs": list, "workspace": lambda: space}.items():
+        monkeypatch.setattr(state, name, value)
+    for name, value in {"launcher": lambda: launcher, "choose_run": str, "show": str}.items():
+        monkeypatch.setattr(state, name, value)
+    monkeypatch.setattr(weights, "chosen", lambda: None)
+    document.tell("The disk was full.", "error")
+    actions.do(Action("train", {}))
+    assert len(started) == 1
+    assert document.notice is None
 
 
 def test_what_is_not_known_is_said(looking: Document) -> None:

@@ -300,6 +300,22 @@ def test_a_restarted_server_gets_the_whole_document_back(space: Workspace, docum
     assert space.open(document.project_id).project == browser.project
 
 
+@pytest.mark.parametrize("how", ["edit", "command", "nothing"])
+def test_an_error_goes_when_the_project_changes_and_a_hint_stays(document: Document, how: str) -> None:
+    browser = Browser()
+    settle(browser, document)
+    for kind in ("error", "warning"):
+        document.tell("No table has been chosen yet.", kind)
+        if how == "edit":
+            browser.edit(add(f"one_{kind}"))
+        elif how == "command":
+            document.command("Add a block", [add(f"one_{kind}")])
+        else:
+            browser.dirty = True  # a message that brings nothing new
+        settle(browser, document)
+        assert (document.notice is None) == (kind == "error" and how != "nothing")
+
+
 def test_a_project_that_cannot_be_read_changes_nothing(document: Document) -> None:
     browser = Browser()
     settle(browser, document)

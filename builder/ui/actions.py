@@ -54,6 +54,7 @@ def train() -> None:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # nothing was trained in it
         raise
+    document.retract()
     if told(folder):
         document.tell(told(folder))
     state.choose_run(folder.name)
@@ -62,11 +63,12 @@ def train() -> None:
 
 def go_on(lr: float | None = None) -> None:
     """Continue the run that is looked at from its last checkpoint."""
-    _writable()
+    document = _writable()
     run = state.run()
     if run is None:
         return
     state.launcher().resume(run.folder, lr)
+    document.retract()
     state.choose_run(run.id)
     state.show("Curves")
 

@@ -125,7 +125,10 @@ class Document:
             return
         self._raw, self._base = raw, base
         self.rev = int(snapshot.get("rev", 0))
+        shown = self.project
         self._replay()
+        if self.project != shown:
+            self.retract()
 
     def _replay(self) -> None:
         project = self._base or self.project
@@ -208,6 +211,7 @@ class Document:
         self.project = edits.apply(self.project, changes)
         self._command += 1
         self.commands.append({"seq": self._command, "label": label, "edits": changes})
+        self.retract()
         self.save()
 
     def set_part(self, label: str, part: str, value: Any) -> None:
@@ -218,6 +222,11 @@ class Document:
         """Show a sentence on top of the canvas."""
         self._notices += 1
         self.notice = Notice(self._notices, kind, text)
+
+    def retract(self) -> None:
+        """Take back an error that was told: what it was about has changed since, so that it may no longer be true."""
+        if self.notice is not None and self.notice.kind == "error":
+            self.notice = None
 
     def report(self) -> Report:
         """The check of the project as it stands, made once per project."""
