@@ -207,6 +207,12 @@ export function setSetting(id: string, setting: string, value: NodeJson["setting
   doc.edit(`${setting} of ${id}`, edits, { key: `set:${id}:${setting}` });
 }
 
+/** A plain click on one of several selected blocks chooses it alone; with a key held, the editor adds or takes away. */
+export function clicked(id: string, keys: { shiftKey: boolean; ctrlKey: boolean; metaKey: boolean }): void {
+  if (keys.shiftKey || keys.ctrlKey || keys.metaKey) return;
+  if (doc.state.get().selected.length > 1) doc.select([id]);
+}
+
 export function selectAll(): void {
   doc.select(doc.network.nodes.map((n) => n.id));
 }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { app } from "../src/app";
+import { clicked } from "../src/commands";
 import { Journal } from "../src/document/journal";
 import { DocumentStore } from "../src/document/store";
 import { Sync } from "../src/document/sync";
@@ -56,6 +58,43 @@ function page(storage = new MemoryStorage()) {
 }
 const add = (id: string) => [{ op: "add_node" as const, network: "network", node: node(id) }];
 const ids = (s: Snapshot | undefined) => s?.project.networks.network?.nodes.map((n) => n.id);
+
+describe("the selection", () => {
+  const open = (...nodes: string[]) => {
+    const store = new DocumentStore();
+    store.load("p", project(nodes.map((id) => node(id))), 1);
+    store.select(nodes);
+    return store;
+  };
+
+  it("is empty in another network, whether a project or its data brought it, and comes back with the old one", () => {
+    const other = project([node("a"), node("x"), node("y")]);
+    const brought = [
+      [{ op: "replace_project" as const, value: other }],
+      [{ op: "set_part" as const, part: "data", value: { name: "mnist", settings: {} } }, { op: "set_network" as const, network: "network", value: other.networks.network! }],
+    ];
+    for (const edits of brought)
+      for (const before of [["a", "b"], ["b", "c"]]) {
+        const store = open(...before);
+        store.command("open another", edits);
+        expect(store.network.nodes.map((n) => n.id)).toEqual(["a", "x", "y"]);
+        expect(store.state.get().selected).toEqual([]);
+        store.undo();
+        expect(store.state.get().selected).toEqual(before);
+      }
+  });
+
+  it("is the block clicked alone, but not while a key adds to it", () => {
+    const store = app.document;
+    const keys = { shiftKey: false, ctrlKey: false, metaKey: false };
+    store.load("p", project([node("a"), node("b"), node("c")]), 1);
+    store.select(["a", "b", "c"]);
+    clicked("b", { ...keys, ctrlKey: true });
+    expect(store.state.get().selected).toEqual(["a", "b", "c"]);
+    clicked("b", keys);
+    expect(store.state.get().selected).toEqual(["b"]);
+  });
+});
 
 describe("undo", () => {
   it("a step back and forth restores project and selection; each raises the revision", () => {

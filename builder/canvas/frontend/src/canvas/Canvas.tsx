@@ -14,7 +14,7 @@ import {
 } from "@xyflow/react";
 import { type CSSProperties, type DragEvent, type MouseEvent as Press, type ReactElement, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { app } from "../app";
-import { connect, fold, insertExisting } from "../commands";
+import { clicked, connect, fold, insertExisting } from "../commands";
 import { boxes, viewport } from "../places";
 import { refusal } from "../document/graph";
 import { useDocument, useReadOnly, useUi } from "../hooks";
@@ -247,7 +247,10 @@ function Flow(): ReactElement {
         if (event) opened.current = false;
         if (app.ui.get().menu) app.ui.patch({ menu: null });
       },
-      nodeClick: () => void (app.ui.get().menu && app.ui.patch({ menu: null })),
+      nodeClick: (e: Press, node: BlockFlowNode) => {
+        if (app.ui.get().menu) app.ui.patch({ menu: null });
+        clicked(node.id, e);
+      },
       nodeMenu: (e: Press, node: BlockFlowNode) => {
         e.preventDefault();
         if (!app.document.state.get().selected.includes(node.id)) app.document.select([node.id]);
@@ -311,6 +314,7 @@ function Flow(): ReactElement {
           maxZoom={2}
           connectionRadius={26}
           nodeDragThreshold={3}
+          nodeClickDistance={3}
           onlyRenderVisibleElements={nodes.length > 120}
           proOptions={PRO}
           aria-label={`Network ${name}: ${network.nodes.length} blocks`}

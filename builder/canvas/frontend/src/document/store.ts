@@ -181,7 +181,8 @@ export class DocumentStore {
     const undo = merge
       ? before.undo
       : [...before.undo.slice(-(MAX_STEPS - 1)), { label, project: before.project, nodes: before.selected, network: before.network }];
-    const selected = select ?? successors(before.project, project, before.network, before.selected.map((id) => renames.get(id) ?? id));
+    const kept = before.selected.map((id) => renames.get(id) ?? id);
+    const selected = select ?? (replaces(edits) ? [] : successors(before.project, project, before.network, kept));
     this.put({ ...before, project, rev, ...settle(project, before.network, selected), undo, redo: [] });
     return true;
   }
@@ -208,6 +209,12 @@ export class DocumentStore {
       [to]: [...state[to], back],
     });
   }
+}
+
+/** Whether the edits bring another network: a whole project, or networks together with the data they are for. */
+function replaces(edits: readonly Edit[]): boolean {
+  const data = edits.some((e) => e.op === "set_part" && e.part === "data");
+  return edits.some((e) => e.op === "replace_project" || (e.op === "set_network" && data));
 }
 
 /** What is selected after an edit; where all of it is gone, what has come in its place. */
