@@ -52,6 +52,7 @@ def _inside(id: str) -> None:
         probe = _looked_again(run, probe, sample, network, node)
     with top[2]:
         _answer(probe)
+    recurrence.draw(probe, network, node)  # first: what a block that remembers is looked at for
     left, middle, right = st.columns([2.3, 1.5, 1.5], gap="medium")
     with left:
         _maps(probe, network, node)
@@ -63,7 +64,6 @@ def _inside(id: str) -> None:
             _numbers(probe, network, node)
         with second:
             _spread(probe, network, node)
-    recurrence.draw(probe, network, node)
     _surface(probe)
 
 
@@ -221,7 +221,7 @@ _GRID = """
 .filters img { outline: 1px solid rgb(130 140 160 / .4); }
 .filters img, .wide { width: 100%; image-rendering: pixelated; border-radius: 2px; display: block; }
 @media (min-height: 900px) { .maps { grid-template-columns: repeat(auto-fill, minmax(92px, 1fr)); } .filters { --side: 60px; } }
-.wide { max-height: max(134px, 100vh - 640px); }
+.wide { max-height: clamp(134px, 100vh - 640px, 210px); }
 """
 
 

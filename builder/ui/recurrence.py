@@ -21,9 +21,9 @@ _NAMES = {
 }
 _SIGNED = ("hidden", "memory", "candidate")
 _STYLE = """
-.gates { display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: 10px 16px; }
+.gates { display: grid; grid-template-columns: repeat(auto-fit, minmax(122px, 1fr)); gap: 10px 12px; }
 .gates figure { margin: 0; } .gates figcaption { font-size: 12px; padding-bottom: 2px; }
-.gates img { width: 100%; height: 92px; image-rendering: pixelated; border-radius: 3px; display: block; }
+.gates img { width: 100%; height: 112px; image-rendering: pixelated; border-radius: 3px; display: block; }
 """
 
 
@@ -57,9 +57,10 @@ def draw(probe: Snapshot, network: str, node: str) -> None:
         figure = go.Figure(
             go.Scatter(x=back, y=np.maximum(reach, 1e-12), mode="lines", line={"color": plots.ORANGE, "width": 2})
         )
-        plots.layout(figure, 190)
+        plots.layout(figure, 132)
         figure.update_xaxes(title="steps back")
-        figure.update_yaxes(type="log", exponentformat="power", nticks=6)
+        decades = -np.log10(max(1e-12, float(reach.min())))
+        figure.update_yaxes(type="log", exponentformat="power", dtick=max(1, round(decades / 4)))
         st.plotly_chart(figure, key="reach", config=plots.CONFIG)
         half = int(back[reach >= 0.01].max())
         st.caption(
