@@ -45,11 +45,10 @@ def for_data(project: Project, name: str) -> Proposal:
     """Change to the data set `name`. Raises KeyError with a sentence when there is none.
 
     Data that do not suit the project's task bring their usual task with its loss. The network is kept where
-    it fits, if need be with other ends; for a new task a starter's network takes its place where it does not.
+    it fits, if need be with other ends; where it does not, a starter's network takes its place.
     """
     cls = data.find(name)
     label = f"Use {cls.label or cls.name}"
-    found = Proposal(label, tuple(_part("data", _declared(cls))), fits=False)
     if project.task.name in cls.tasks:
         for settings in _settings(cls, project.data):
             changes = [*_part("data", {"name": cls.name, "settings": settings})]
@@ -57,19 +56,20 @@ def for_data(project: Project, name: str) -> Proposal:
             done = _adapted(project, changes)
             if done is not None:
                 return Proposal(label, tuple(done[0]), done[1])
-        return found
+        return _with_its_network(project, label, cls, Choice(cls.name, cls().to_settings()))
     for task in (t for t in cls.tasks if t in tasks.names()):
         return _for_both(project, label, cls, tasks.find(task))
-    return found
+    return Proposal(label, tuple(_part("data", _declared(cls))), fits=False)
 
 
 def for_upload(project: Project, cls: type[Dataset], settings: dict[str, Any]) -> Proposal:
-    """Use data a person has uploaded, with these settings; the network's ends follow where that is all it takes."""
-    changes = [*_part("data", {"name": cls.name, "settings": cls.from_settings(settings).to_settings()})]
-    done = _adapted(project, changes)
+    """Use data a person has uploaded, with these settings; the network's ends follow, or a starter takes its place."""
+    label = "Use your upload"
+    choice = Choice(cls.name, cls.from_settings(settings).to_settings())
+    done = _adapted(project, [*_part("data", {"name": choice.name, "settings": choice.settings})])
     if done is None:
-        return Proposal("Use your upload", tuple(changes), fits=False)
-    return Proposal("Use your upload", tuple(done[0]), done[1])
+        return _with_its_network(project, label, cls, choice)
+    return Proposal(label, tuple(done[0]), done[1])
 
 
 def for_task(project: Project, name: str) -> Proposal:
@@ -147,6 +147,15 @@ def _settings(cls: type[Dataset], before: Choice) -> Iterator[dict[str, Any]]:
         return
 
 
+def _with_its_network(project: Project, label: str, cls: type[Dataset], choice: Choice) -> Proposal:
+    """Change to this data, of the project's task, and to a starter's network for it; to the data alone if none fits."""
+    found = _with_starter(project, cls, tasks.find(project.task.name), choice)
+    if found is None:
+        return Proposal(label, tuple(_part("data", {"name": choice.name, "settings": choice.settings})), fits=False)
+    title, changes = found
+    return Proposal(label, tuple(changes), (f"the network of {title}",))
+
+
 def _for_both(
     project: Project, label: str, cls: type[Dataset], task: type[Task], kept: Choice | None = None
 ) -> Proposal:
@@ -154,18 +163,22 @@ def _for_both(
     remarks: tuple[str, ...] = (f"the task {_label(task.name)}",)
     if cls.name != project.data.name:
         remarks = (f"the data {cls.label or cls.name}", *remarks)
+    remade = None
     for settings in (kept.settings,) if kept is not None else _settings(cls, project.data):
         choice = Choice(cls.name, settings)
         if set(project.networks) == set(task.slots):
             done = _adapted(project, [*_change(project, choice, task)])
-            if done is not None and _still_the_same(project, edits.apply(project, done[0])):
-                return Proposal(label, tuple(done[0]), remarks + done[1])
+            if done is not None:
+                fitted = Proposal(label, tuple(done[0]), remarks + done[1])
+                if _still_the_same(project, edits.apply(project, done[0])):
+                    return fitted
+                remade = remade or fitted
     choice = kept or Choice(cls.name, cls().to_settings())
     found = _with_starter(project, cls, task, choice)
     if found is not None:
         title, changes = found
         return Proposal(label, tuple(changes), (*remarks, f"the network of {title}"))
-    return Proposal(label, tuple(_change(project, choice, task)), remarks, fits=False)
+    return remade or Proposal(label, tuple(_change(project, choice, task)), remarks, fits=False)
 
 
 def _change(project: Project, choice: Choice, task: type[Task]) -> Iterator[Edit]:
@@ -217,12 +230,13 @@ def _adapted(project: Project, changes: list[Edit]) -> tuple[list[Edit], tuple[s
 
 
 def _still_the_same(before: Project, after: Project) -> bool:
-    """Whether a network was fitted to another task at its ends only, rather than mostly made of what was put there.
+    """Whether a network was fitted to another task by settings of its own blocks, and has not become much larger.
 
     A classifier with one dense layer for every pixel segments pictures, but it is no network for that.
     """
     old, new = (sum(validate.check(project).parameters.values()) for project in (before, after))
-    return old == 0 or new <= _GROWTH * old
+    same = all(graph.ids() == after.networks[slot].ids() for slot, graph in before.networks.items())
+    return same and (old == 0 or new <= _GROWTH * old)
 
 
 @functools.cache

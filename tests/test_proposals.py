@@ -8,6 +8,7 @@ import pytest
 
 from builder import data, edits, proposals, tasks, templates, validate
 from builder.data.base import Dataset, Field
+from builder.project import Choice
 from builder.tasks.classification import Classification, CrossEntropy
 
 
@@ -52,18 +53,57 @@ def test_pictures_keep_the_size_that_the_network_needs() -> None:
     assert changed.data.settings["size"] == 28
 
 
-def test_data_of_another_kind_leave_the_network_and_propose_a_starter() -> None:
+@pytest.mark.parametrize("name", ["spirals", "names", "iris"])
+def test_data_of_another_kind_bring_a_starter_though_the_task_stays(name: str) -> None:
     project = templates.load("lenet5")
-    found = proposals.for_data(project, "spirals")
+    found = proposals.for_data(project, name)
     changed = after(project, found)
-    assert not found.fits
-    assert changed.networks == project.networks
+    assert found.fits
+    assert validate.check(changed).ok
+    assert (changed.data.name, changed.task.name, changed.name) == (name, "classification", project.name)
+    assert changed.networks != project.networks
+    assert any("the network of" in remark for remark in found.remarks)
+
+
+def test_a_starter_can_be_asked_for() -> None:
+    project = templates.load("lenet5")
+    changed = project.replace(data=Choice("spirals", data.find("spirals")().to_settings()))
+    assert not validate.check(changed).ok
     starter = proposals.starter(changed)
     assert starter is not None
     replaced = after(changed, starter)
     assert validate.check(replaced).ok
     assert replaced.data.name == "spirals"
     assert replaced.name == project.name
+
+
+@pytest.mark.parametrize("tokens", [24, 65, 159])
+def test_a_text_of_any_alphabet_keeps_the_network_that_writes(tokens: int) -> None:
+    project = templates.load("char_lstm")
+    cls = data.find("own_characters")
+    settings = {**cls().to_settings(), "alphabet": "".join(chr(0x410 + i) for i in range(tokens))}
+    found = proposals.for_upload(project, cls, settings)
+    changed = after(project, found)
+    assert found.fits
+    assert changed.networks["network"].ids() == project.networks["network"].ids()
+    report = validate.check(changed)
+    assert report.ok
+    assert report.shapes["network"]["output"][-1] == len(cls.from_settings(settings).token_names()) >= tokens
+
+
+@pytest.mark.parametrize("name", ["shakespeare", "war_and_peace", "own_characters"])
+def test_texts_bring_a_network_that_writes(name: str) -> None:
+    project = templates.load("lenet5")
+    found = proposals.for_data(project, name)
+    assert found.fits
+    assert after(project, found).task.name == "language_modelling"
+
+
+def test_masks_bring_a_network_that_segments_rather_than_one_dense_layer_for_every_pixel() -> None:
+    project = templates.load("lenet5")
+    changed = after(project, proposals.for_data(project, "nuclei"))
+    assert validate.check(changed).ok
+    assert not any(type(node.block).__name__ == "Linear" for node in changed.networks["network"].nodes)
 
 
 @pytest.mark.parametrize("name", data.names())
@@ -73,9 +113,8 @@ def test_every_data_set_can_be_chosen_from_lenet(name: str) -> None:
     changed = after(project, found)
     assert changed.data.name == name
     assert changed.task.name in data.find(name).tasks
-    assert found.fits == validate.check(changed).ok
-    if not found.fits and data.find(name)().missing() is None and "classification" in data.find(name).tasks:
-        assert proposals.starter(changed) is not None, name
+    assert found.fits, [p.message for p in validate.check(changed).problems]
+    assert validate.check(changed).ok
 
 
 @pytest.mark.parametrize("name", tasks.names())

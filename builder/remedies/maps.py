@@ -21,6 +21,8 @@ def output_map(scene: Scene, wanted: Shape, edge: Edge) -> Iterator[Candidate]:
         return
     if len(received) == len(wanted) == 3:
         yield from _picture(scene, wanted, received, edge)
+    if len(received) == len(wanted) == 2 and received[0] == wanted[0]:
+        yield from _each_step(scene, wanted, edge)
     yield from _reshaped(scene, wanted, received, edge)
 
 
@@ -65,6 +67,16 @@ def _to_size(wanted: Shape, received: Shape) -> Iterator[tuple[str, list[Block]]
             yield f"Enlarge {factor} times", [larger]
         elif middle is not None:
             yield f"Enlarge {factor} times and crop to {height}×{width}", [larger, middle]
+
+
+def _each_step(scene: Scene, wanted: Shape, edge: Edge) -> Iterator[Candidate]:
+    """The layer that gives every step of a sequence its numbers gives as many as wanted."""
+    for id in behind(scene, edge.source):
+        block, shape = scene.graph.node(id).block, scene.shape(id)
+        if not isinstance(block, Block) or shape is None or len(shape) != 2:
+            continue
+        if any(s.name == "out_features" for s in block.settings()):
+            yield f"Set out_features of {id} to {wanted[1]:,}", set_to(scene, "out_features", wanted[1], id=id)
 
 
 def _reshaped(scene: Scene, wanted: Shape, received: Shape, edge: Edge) -> Iterator[Candidate]:
