@@ -120,7 +120,7 @@ class RMSprop(Optimizer):
 
 def _pair(betas: tuple[float, ...]) -> None:
     if len(betas) != 2:
-        raise SettingError(f"betas has {len(betas)} numbers; it takes two.")
+        raise SettingError(f"betas has {len(betas)} {'number' if len(betas) == 1 else 'numbers'}; it takes two.")
 
 
 _known: dict[str, type[Optimizer]] = {cls.name: cls for cls in (SGD, Adam, AdamW, RMSprop)}

@@ -22,7 +22,8 @@ class Problem:
     """One mistake of the user's, placed where it can be seen.
 
     `message` names the block, the numbers received and the remedy. `details` holds torch's own text
-    where there is one. A project is ok when no problem has the severity "error".
+    where there is one. `part` is the part of the project that it is in ("data", "task", "loss", "optimizer" or
+    "training"), empty for the networks. A project is ok when no problem has the severity "error".
     """
 
     network: str
@@ -33,6 +34,7 @@ class Problem:
     message: str
     fix: Fix | None = None
     details: str = ""
+    part: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The form of `check --json` (fix: null or {"label", "edits"})."""
@@ -41,6 +43,7 @@ class Problem:
             "node": self.node,
             "port": self.port,
             "code": self.code,
+            "part": self.part,
             "severity": self.severity,
             "message": self.message,
             "details": self.details,

@@ -43,6 +43,8 @@ class Report:
     nodes: dict[str, dict[str, NodeReport]] = field(default_factory=dict)
     insides: dict[str, dict[str, NodeReport]] = field(default_factory=dict)
     """The insides of the project's own blocks, with the usual values of their arguments, by the block's name."""
+    missing: str | None = None
+    """What a person must still give before the data can be loaded, as a sentence; shapes and code do without."""
 
     @property
     def ok(self) -> bool:

@@ -43,6 +43,7 @@ def inspect(project: Project) -> Report:
     report = Report()
     problems: list[Problem] = []
     parts = look_up(project, problems)
+    report.missing = None if parts.dataset is None else parts.dataset.missing()
     for name, graph in project.networks.items():
         wires = structure.wiring(graph.ids(), graph.edges)
         problems.extend(structure.problems(name, graph, wires))
@@ -67,45 +68,45 @@ def inspect(project: Project) -> Report:
 
 def look_up(project: Project, problems: list[Problem]) -> Parts:
     """The declared things the project names; what cannot be found or set is added to `problems`."""
-    dataset = _declared(project.data, "data set", data.find, data.names, problems)
-    task = _declared(project.task, "task", tasks.find, tasks.names, problems)
+    dataset = _declared(project.data, "data", "data set", data.find, data.names, problems)
+    task = _declared(project.task, "task", "task", tasks.find, tasks.names, problems)
     loss = None
     if task is not None:
         offered = {cls.name: cls for cls in task.losses}
 
-        loss = _declared(project.loss, "loss", offered.__getitem__, lambda: tuple(offered), problems)
+        loss = _declared(project.loss, "loss", "loss", offered.__getitem__, lambda: tuple(offered), problems)
     for slot, choice in project.optimizer.items():
-        _declared(choice, f"optimizer of {slot}", optimizers.find, optimizers.names, problems)
+        _declared(choice, "optimizer", f"optimizer of {slot}", optimizers.find, optimizers.names, problems)
     training = None
     try:
         training = TrainingSettings.from_settings(project.training)
     except SettingError as error:
-        problems.append(Problem("", None, None, "training-setting", "error", f"Training: {error}"))
+        problems.append(Problem("", None, None, "training-setting", "error", f"Training: {error}", part="training"))
     if dataset is not None and task is not None and task.name not in dataset.tasks:
         message = (
             f"The data set {dataset.label} does not suit the task {task.label}. Choose other data or another task."
         )
-        problems.append(Problem("", None, None, "data-task", "error", message))
+        problems.append(Problem("", None, None, "data-task", "error", message, part="data"))
         return Parts(None, task, loss, training)
     unfit = loss.problem(dataset) if loss is not None and dataset is not None else None
     if unfit is not None:
-        problems.append(Problem("", None, None, "loss-setting", "error", unfit))
+        problems.append(Problem("", None, None, "loss-setting", "error", unfit, part="loss"))
     return Parts(dataset, task, loss, training)
 
 
-def _declared(choice: Choice, what: str, find: Any, names: Any, problems: list[Problem]) -> Any:
+def _declared(choice: Choice, part: str, what: str, find: Any, names: Any, problems: list[Problem]) -> Any:
     try:
         cls = find(choice.name)
     except KeyError:
         known = list(names())
         listed = ", ".join(known[:NAMED]) + (f" and {len(known) - NAMED} more" if len(known) > NAMED else "")
         message = f"There is no {what} called {choice.name!r}. Known are {listed}."
-        problems.append(Problem("", None, None, f"unknown-{what.split()[0]}", "error", message))
+        problems.append(Problem("", None, None, f"unknown-{part}", "error", message, part=part))
         return None
     try:
         return cls.from_settings(choice.settings)
     except SettingError as error:
-        problems.append(Problem("", None, None, f"{what.split()[0]}-setting", "error", f"The {what}: {error}"))
+        problems.append(Problem("", None, None, f"{part}-setting", "error", f"The {what}: {error}", part=part))
         return None
 
 
@@ -116,7 +117,7 @@ def _slots(project: Project, task: Task) -> Iterator[Problem]:
             yield Problem(slot, None, None, "missing-network", "error", message)
         elif slot not in project.optimizer:
             message = f"The network {slot!r} has no optimizer. Choose one."
-            yield Problem(slot, None, None, "missing-optimizer", "error", message)
+            yield Problem(slot, None, None, "missing-optimizer", "error", message, part="optimizer")
 
 
 # --- shapes --------------------------------------------------------------------------------------

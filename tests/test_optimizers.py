@@ -62,6 +62,12 @@ def test_what_torch_would_refuse_is_a_sentence() -> None:
         optimizers.find("Sgd")
 
 
+@pytest.mark.parametrize(("betas", "told"), [((0.9,), "1 number;"), ((0.9, 0.99, 0.999), "3 numbers;")])
+def test_betas_are_two_and_counted_in_english(betas: tuple[float, ...], told: str) -> None:
+    with pytest.raises(SettingError, match=told):
+        optimizers.find("Adam").from_settings({"betas": betas})
+
+
 def test_every_optimizer_explains_itself() -> None:
     for name in optimizers.names():
         cls = optimizers.find(name)

@@ -170,6 +170,10 @@ def test_an_uploaded_table_trains_and_exports(tmp_path: Path, monkeypatch: pytes
     ).all()  # each name stands over its own numbers
     with pytest.raises(DataError, match="no column 'height'"):
         data.load(dataset.replace(target="height"))
+    missing = dataset.replace(target="height").missing() or ""
+    assert "no column 'height'" in missing
+    assert ", ".join(settings["columns"]) in missing
+    assert dataset.missing() is dataset.replace(target="").missing() is None
     made = builder.templates.load("mlp_regression")
     made = made.replace(data=Choice("own_table", dataset.to_settings()), training={**made.training, "epochs": 2})
     (problem,) = builder.check(made).problems

@@ -12,6 +12,7 @@ import pytest
 
 import builder
 from builder import data, edits, tasks
+from builder.canvas.annotations import annotate
 from builder.graph import Edge, Graph, Node
 from builder.problems import Problem
 from builder.project import Choice, Project, from_json, to_json
@@ -639,3 +640,38 @@ def test_a_remedy_out_of_bounds_is_no_remedy() -> None:
             loss = tasks.find(task).losses[0].name
             tried = made.replace(task=Choice(task), data=Choice(name), loss=Choice(loss))
             assert not check(tried).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("data", {"name": "mnist", "settings": {"validation": 7}}, "data"),
+        ("data", {"name": "diabetes", "settings": {}}, "data"),  # does not suit the task
+        ("task", {"name": "wishing", "settings": {}}, "task"),
+        ("loss", {"name": "luck", "settings": {}}, "loss"),
+        ("optimizer", {"network": {"name": "Adam", "settings": {"betas": [0.9]}}}, "optimizer"),
+        ("optimizer", {}, "optimizer"),
+        ("training", {"batch_size": 0}, "training"),
+    ],
+)
+def test_a_problem_tells_the_part_of_the_project_that_it_is_in(name: str, value: Any, wanted: str) -> None:
+    project = edits.apply(builder.templates.load("lenet5"), [edits.set_part(name, value)])
+    (problem,) = check(project).problems
+    assert problem.part == problem.to_json()["part"] == wanted
+
+
+def test_a_problem_of_the_networks_is_in_no_other_part() -> None:
+    project = edits.apply(
+        builder.templates.load("lenet5"), [{"op": "remove_node", "network": "network", "id": "output"}]
+    )
+    assert {p.part for p in check(project).problems} == {""}
+
+
+@pytest.mark.parametrize("name", data.names())
+def test_data_that_must_still_be_given_are_named_and_do_not_make_the_networks_wrong(name: str) -> None:
+    dataset = data.find(name)()
+    project = builder.templates.load("lenet5").replace(data=Choice(name, dataset.to_settings()))
+    report = check(project)
+    if "classification" in dataset.tasks:
+        assert report.missing == annotate(project, report, 1)["missing"] == dataset.missing()
+    assert not any(p.message == dataset.missing() for p in report.problems)

@@ -42,6 +42,7 @@ def annotate(project: Project, report: Report, rev: int) -> Json:
     return {
         "rev": rev,
         "ok": report.ok,
+        "missing": report.missing,
         "networks": networks,
         "problems": [p.to_json() for p in report.problems],
         "blocks": own_json(project.own),

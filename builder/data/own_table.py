@@ -17,6 +17,8 @@ from builder.data.tables import Table
 
 MOST_COLUMNS = 2000
 MOST_BYTES = 200_000_000
+NAMED = 20
+"""Columns that a message lists, at most."""
 
 
 def read_table(content: bytes) -> tuple[list[str], list[list[float]], list[str]]:
@@ -142,7 +144,14 @@ class OwnTable(Table):
         return {"columns": names, "rows": len(rows), "target": names[-1]}, tuple(problems)
 
     def missing(self) -> str | None:
-        return None if self.file else "No table has been chosen yet. Upload a CSV file."
+        if not self.file:
+            return "No table has been chosen yet. Upload a CSV file."
+        if self.target and self.target not in self.columns:
+            listed = ", ".join(self.columns[:NAMED]) + (" …" if len(self.columns) > NAMED else "")
+            return (
+                f"The table has no column {self.target!r}; it has {listed}. Choose one of them as the column to guess."
+            )
+        return None
 
     def fields(self) -> dict[str, Field]:
         return {"features": Field((max(1, len(self.columns) - 1),), "features"), "target": Field((1,), "target")}

@@ -174,6 +174,8 @@ export interface ProblemJson {
   node: string | null;
   port: string | null;
   code: string;
+  /** The part of the project that it is in: data, task, loss, optimizer, training; empty for the networks. */
+  part?: string;
   severity: "error" | "warning";
   message: string;
   details: string;
@@ -183,6 +185,8 @@ export interface ProblemJson {
 export interface Annotations {
   rev: number;
   ok: boolean;
+  /** What must still be given before the data can be loaded, as a sentence. */
+  missing?: string | null;
   networks: Record<string, NetworkAnnotation>;
   problems: ProblemJson[];
   /** The own blocks of the project that can be used. */

@@ -15,24 +15,28 @@ function Ready({ run }: { run: RunState }): ReactElement {
   const annotations = useHost((h) => h.annotations);
   const empty = useDocument((d) => Object.values(d.project.networks).every((n) => n.nodes.length === 0));
   const readOnly = useReadOnly();
-  const ok = annotations?.ok === true && !empty;
+  const missing = annotations?.missing ?? null;
+  const ok = annotations?.ok === true && !empty && missing === null;
+  const errors = annotations?.problems.filter((p) => p.severity === "error") ?? [];
+  const refusal = errors.map((p) => p.message).slice(0, 5).join("\n") || missing || (empty ? "There are no blocks yet" : "The network is being checked");
   const resumable = run.status === "stopped" || run.status === "failed" || run.status === "lost";
   return (
     <span className="run">
-      <RunStatus run={run} ok={ok} known={annotations !== null} />
+      <RunStatus run={run} ok={ok} missing={annotations?.ok ? missing : null} />
       {resumable && (
         <button type="button" className="button" disabled={!ok || readOnly} data-testid="continue" title="Go on from the last checkpoint" onClick={() => app.sync.action("continue")}>
           <Icon name="play" size={12} /> Continue
         </button>
       )}
-      <button type="button" className="button primary train" disabled={!ok || readOnly} data-testid="train" title={ok ? "Train this network" : "Mend the problems first"} onClick={() => app.sync.action("train")}>
+      <button type="button" className="button primary train" disabled={!ok || readOnly} data-testid="train" title={ok ? "Train this network" : refusal} onClick={() => app.sync.action("train")}>
         <Icon name="play" size={12} /> Train
       </button>
     </span>
   );
 }
 
-function RunStatus({ run, ok, known }: { run: RunState; ok: boolean; known: boolean }): ReactElement | null {
+function RunStatus({ run, ok, missing }: { run: RunState; ok: boolean; missing: string | null }): ReactElement | null {
+  if (missing !== null) return <span className="run-status is-error clip" title={missing} data-testid="run-status"><Icon name="warning" size={13} /> <span className="clip">{missing}</span></span>;
   if (run.status === "failed" || run.status === "lost")
     return <span className="run-status is-error clip" title={run.message ?? undefined} data-testid="run-status"><Icon name="error" size={13} /> <span className="clip">{run.message || (run.status === "lost" ? "The run was interrupted" : "Training failed")}</span></span>;
   if (run.status === "done" || run.status === "stopped") {
@@ -40,7 +44,7 @@ function RunStatus({ run, ok, known }: { run: RunState; ok: boolean; known: bool
     const text = run.message || `${run.status === "done" ? "Trained" : "Stopped after"} ${epochs ?? ""} ${epochs === 1 ? "epoch" : "epochs"}${run.score ? `, ${run.score}` : ""}`;
     return <span className={`run-status ${run.status === "done" ? "is-done" : ""}`} title={text} data-testid="run-status"><Icon name={run.status === "done" ? "check" : "stop"} size={13} /> <span className="clip">{text}</span></span>;
   }
-  if (!known || !ok) return null;
+  if (!ok) return null;
   return <span className="run-status is-done" data-testid="run-status"><Icon name="check" size={13} /> <span className="clip">Ready to train</span></span>;
 }
 

@@ -20,6 +20,10 @@ export function Summary(): ReactElement {
   const nodes = networkOf(project, network)?.nodes ?? [];
   const notes = annotations?.networks[network];
   const errors = annotations?.problems.filter((p) => p.severity === "error") ?? [];
+  const ofData = errors.filter((p) => p.part === "data");
+  const ofNetworks = errors.filter((p) => !p.part);
+  const ofTraining = errors.filter((p) => p.part && p.part !== "data"); // task, loss, optimizer, training: one panel
+  const lacking = ofData[0]?.message ?? annotations?.missing;
   const listed = nodes
     .map((n) => ({ id: n.id, hue: catalogue.blocks[n.block]?.category ?? "", parameters: notes?.nodes[n.id]?.parameters ?? 0 }))
     .filter((n) => n.parameters > 0);
@@ -27,14 +31,14 @@ export function Summary(): ReactElement {
   const optimizer = Object.values(project.optimizer)[0];
   const lr = optimizer?.settings.lr;
   const epochs = project.training.epochs;
-  const architecture = nodes.length === 0 ? "No blocks yet" : !annotations ? "Not checked yet" : errors.length ? `${errors.length} ${errors.length === 1 ? "problem" : "problems"} to mend` : `${nodes.length} blocks, every shape agrees`;
+  const architecture = nodes.length === 0 ? "No blocks yet" : !annotations ? "Not checked yet" : ofNetworks.length ? `${ofNetworks.length} ${ofNetworks.length === 1 ? "problem" : "problems"} to mend` : `${nodes.length} blocks, every shape agrees`;
   return (
     <>
       <header className="inspector-head"><b>Network</b> <span className="plain" title={project.name}>{project.name}</span></header>
       <ol className="steps">
-        <Step name="Data" text={steps?.data ?? spaced(project.data.name)} done show="data" />
-        <Step name="Architecture" text={architecture} done={!!annotations && errors.length === 0 && nodes.length > 0} bad={errors.length > 0} />
-        <Step name="Loss & optimizer" text={steps?.loss ?? `${spaced(project.loss.name)}${optimizer ? `, ${optimizer.name}${lr != null ? ` at ${String(lr)}` : ""}` : ""}`} done show="loss" />
+        <Step name="Data" text={lacking ?? steps?.data ?? spaced(project.data.name)} done bad={!!lacking} show="data" />
+        <Step name="Architecture" text={architecture} done={!!annotations && ofNetworks.length === 0 && nodes.length > 0} bad={ofNetworks.length > 0} />
+        <Step name="Loss & optimizer" text={ofTraining[0]?.message ?? steps?.loss ?? `${spaced(project.loss.name)}${optimizer ? `, ${optimizer.name}${lr != null ? ` at ${String(lr)}` : ""}` : ""}`} done bad={ofTraining.length > 0} show="loss" />
         <Step name="Train" text={isActive(run.status) ? `epoch ${run.epoch ?? 1} of ${run.epochs ?? "?"}` : (steps?.train ?? (epochs != null ? `${String(epochs)} epochs` : "Press Train"))} now show="curves" />
       </ol>
       <LessonAgain />
