@@ -45,7 +45,8 @@ def for_data(project: Project, name: str) -> Proposal:
     """Change to the data set `name`. Raises KeyError with a sentence when there is none.
 
     Data that do not suit the project's task bring their usual task with its loss. The network is kept where
-    it fits, if need be with other ends; where it does not, a starter's network takes its place.
+    it fits, if need be with other ends; where it does not, a starter's network takes its place, but for one that
+    is still being drawn while the task stays.
     """
     cls = data.find(name)
     label = f"Use {cls.label or cls.name}"
@@ -148,8 +149,12 @@ def _settings(cls: type[Dataset], before: Choice) -> Iterator[dict[str, Any]]:
 
 
 def _with_its_network(project: Project, label: str, cls: type[Dataset], choice: Choice) -> Proposal:
-    """Change to this data, of the project's task, and to a starter's network for it; to the data alone if none fits."""
-    found = _with_starter(project, cls, tasks.find(project.task.name), choice)
+    """Change to this data, of the project's task, and to a starter's network for it; to the data alone if none fits.
+
+    A network that does not work as it stands is still being drawn, and stays.
+    """
+    drawn = validate.inspect(project).ok
+    found = _with_starter(project, cls, tasks.find(project.task.name), choice) if drawn else None
     if found is None:
         return Proposal(label, tuple(_part("data", {"name": choice.name, "settings": choice.settings})), fits=False)
     title, changes = found

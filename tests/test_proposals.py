@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+import blocks
 from builder import data, edits, proposals, tasks, templates, validate
 from builder.data.base import Dataset, Field
+from builder.graph import Graph, Node
 from builder.project import Choice
 from builder.tasks.classification import Classification, CrossEntropy
 
@@ -63,6 +65,17 @@ def test_data_of_another_kind_bring_a_starter_though_the_task_stays(name: str) -
     assert (changed.data.name, changed.task.name, changed.name) == (name, "classification", project.name)
     assert changed.networks != project.networks
     assert any("the network of" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize("graph", [Graph(), Graph((Node("image", blocks.catalogue()["Image"]()),))])
+def test_a_network_that_is_being_drawn_stays_when_data_are_chosen(graph: Graph) -> None:
+    project = templates.load("lenet5").replace(networks={"network": graph})
+    found = proposals.for_data(project, "spirals")
+    changed = after(project, found)
+    assert not found.fits
+    assert changed.networks == project.networks
+    assert changed.data.name == "spirals"
+    assert proposals.starter(changed) is not None
 
 
 def test_a_starter_can_be_asked_for() -> None:
