@@ -53,7 +53,7 @@ def nuclei() -> Row:
         task=Choice("segmentation"),
         loss=Choice("bce_dice"),
         optimizer={"network": Choice("AdamW", {"lr": 0.004})},
-        training={"epochs": 100, "batch_size": 8, "seed": SEED, "schedule": "one_cycle", **QUICK},
+        training={"epochs": 200, "batch_size": 8, "seed": SEED, "schedule": "one_cycle", **QUICK},
     )
     run, time = trained(project)
     best = max(r["metrics"]["picture_iou"] for r in run.history if r.get("split") == "validation")
