@@ -17,7 +17,7 @@ from builder import templates
 from builder.compile import generate, instantiate, write
 from builder.graph import Edge, Graph, Node
 from builder.project import Project
-from builder.reading import ReadError, read_code
+from builder.reading import ReadError, placed, read_code
 
 torch.set_num_threads(1)
 
@@ -389,3 +389,19 @@ def test_nothing_is_run(tmp_path: Any) -> None:
     text = f"open({str(tmp_path / 'ran')!r}, 'w')\n" + builder.source(networks.lenet5())
     read_code(text)
     assert not (tmp_path / "ran").exists()
+
+
+def test_code_that_comes_back_keeps_the_data_and_training_that_stand_where_they_suit() -> None:
+    standing = templates.load("lenet5")
+    standing = standing.replace(training={**standing.training, "batch_size": 48, "epochs": 3})
+    back = placed(read_code(builder.source(standing)).project, standing)
+    assert back.networks["network"].ids() == standing.networks["network"].ids()
+    assert (back.data, back.task, back.loss, back.optimizer) == (
+        standing.data,
+        standing.task,
+        standing.loss,
+        standing.optimizer,
+    )
+    assert back.training == standing.training
+    other = read_code(builder.source(templates.load("mlp"))).project  # takes two numbers: the digits do not suit it
+    assert placed(other, standing) == other

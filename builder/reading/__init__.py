@@ -8,20 +8,26 @@ from pathlib import Path
 from builder import project as files
 from builder.project import ProjectError
 from builder.reading.errors import ReadError
+from builder.reading.fitting import placed
 from builder.reading.onnx_file import MAX_BYTES
 from builder.reading.onnx_graph import read_onnx
 from builder.reading.python import Read, read_code
 
-__all__ = ["FORMS", "Read", "ReadError", "open_file", "read", "read_code", "read_onnx"]
+__all__ = ["FORMS", "Read", "ReadError", "networks_alone", "open_file", "placed", "read", "read_code", "read_onnx"]
 
 FORMS = (".json", ".py", ".onnx")
 """Endings of files that can be opened."""
 
 
+def networks_alone(name: str) -> bool:
+    """Whether files of this name hold networks, and nothing of data, task or training."""
+    return Path(name).suffix.lower() in FORMS[1:]
+
+
 def open_file(path: str | os.PathLike[str]) -> Read:
     """The project in a file of any of the FORMS. Raises ReadError or ProjectError with one sentence."""
     path = Path(path)
-    if path.suffix.lower() not in FORMS[1:]:
+    if not networks_alone(path.name):
         return Read(files.load(path))
     try:
         if path.stat().st_size > MAX_BYTES:

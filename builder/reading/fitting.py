@@ -23,3 +23,14 @@ def fitted(project: Project) -> Project:
         if check(tried).ok:
             return tried
     return project
+
+
+def placed(project: Project, standing: Project) -> Project:
+    """A file's networks with the data, task, loss, optimizer and training of the project that stands, where these suit.
+
+    For files that hold networks alone: what a person has chosen beside them outlives an edited ``model.py``.
+    """
+    tried = standing.replace(
+        name=project.name, networks=project.networks, blocks=project.blocks, weights=project.weights
+    )
+    return tried if check(tried).ok else project

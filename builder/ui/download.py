@@ -142,6 +142,8 @@ def _open() -> None:
             return
         st.session_state["opened_file"] = file.file_id
         project, notes = read.project, list(read.notes)
+        if reading.networks_alone(file.name):
+            project = reading.placed(project, state.document().project)
         try:
             if read.weights is not None:
                 project = project.replace(weights=weights.keep(file.name, read.weights))
