@@ -105,4 +105,7 @@ def _caption(block: Block | UnknownBlock, report: NodeReport) -> str:
         return ""
     if len(report.shape) == 3 and block.source_shape() is None:
         return f"{report.shape[0]} map" if report.shape[0] == 1 else f"{report.shape[0]} maps"
-    return size(report.shape) if len(report.shape) > 1 else f"{math.prod(report.shape):,} values"
+    if len(report.shape) > 1:
+        return size(report.shape)
+    count = math.prod(report.shape)
+    return "1 value" if count == 1 else f"{count:,} values"

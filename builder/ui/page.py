@@ -193,7 +193,8 @@ def _steps() -> dict[str, str]:
         rate = "" if optimizer is None else f", {optimizer.name} at {optimizer.settings.get('lr', 0.001):g}"
         found["loss"] = f"{parts.loss.label}{rate}"
     if parts.training is not None:
-        found["train"] = f"{parts.training.epochs} epochs, batches of {parts.training.batch_size}"
+        epochs = parts.training.epochs
+        found["train"] = f"{epochs} {'epoch' if epochs == 1 else 'epochs'}, batches of {parts.training.batch_size}"
         cost = estimate(project, state.document().report(), parts)
         if cost is not None:
             step = duration(cost.step)

@@ -39,7 +39,7 @@ export function Summary(): ReactElement {
         <Step name="Data" text={lacking ?? steps?.data ?? spaced(project.data.name)} done bad={!!lacking} show="data" />
         <Step name="Architecture" text={architecture} done={!!annotations && ofNetworks.length === 0 && nodes.length > 0} bad={ofNetworks.length > 0} />
         <Step name="Loss & optimizer" text={ofTraining[0]?.message ?? steps?.loss ?? `${spaced(project.loss.name)}${optimizer ? `, ${optimizer.name}${lr != null ? ` at ${String(lr)}` : ""}` : ""}`} done bad={ofTraining.length > 0} show="loss" />
-        <Step name="Train" text={isActive(run.status) ? `epoch ${run.epoch ?? 1} of ${run.epochs ?? "?"}` : (steps?.train ?? (epochs != null ? `${String(epochs)} epochs` : "Press Train"))} now show="curves" />
+        <Step name="Train" text={isActive(run.status) ? `epoch ${run.epoch ?? 1} of ${run.epochs ?? "?"}` : (steps?.train ?? (epochs != null ? `${String(epochs)} ${epochs === 1 ? "epoch" : "epochs"}` : "Press Train"))} now show="curves" />
       </ol>
       <LessonAgain />
       {listed.length > 0 && (
