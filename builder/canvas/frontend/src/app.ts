@@ -39,6 +39,8 @@ export interface Toast {
 export interface UiState {
   overlay: Overlay;
   toast: Toast | null;
+  /** Where the toast lies on the canvas, so that nothing else is put there meanwhile. */
+  toastAt: { x: number; y: number; w: number; h: number } | null;
   tour: number | null;
   /** Where a new block is being searched: a place on the canvas, and the block it is to be wired to. */
   quick: { screen: [number, number]; flow: [number, number]; from: string | null } | null;
@@ -87,6 +89,7 @@ export class App {
   readonly ui = new Observable<UiState>({
     overlay: null,
     toast: null,
+    toastAt: null,
     tour: null,
     quick: null,
     wiring: null,

@@ -25,6 +25,13 @@ describe("room for a message", () => {
     expect(overlap(found, block)).toBe(false);
     expect(found).toMatchObject({ side: "apart", y: canvas.height - size.h - 8 });
   });
+  it("keeps off what is to be read meanwhile, as long as that stands there", () => {
+    const toast = { x: 200, y: 160, w: 500, h: 34 };
+    expect(overlap(roomFor(size, block, [], canvas), toast)).toBe(true);
+    const found = roomFor(size, block, [], canvas, toast);
+    expect(overlap(found, toast)).toBe(false);
+    expect(overlap(found, block)).toBe(false);
+  });
   it("stays inside the canvas, even a small one", () => {
     const found = roomFor(size, { x: 20, y: 20, w: 104, h: 118 }, [], { width: 380, height: 120 });
     expect(found.y).toBeGreaterThanOrEqual(0);

@@ -25,6 +25,7 @@ export function Bubble(): ReactElement | null {
   const dragging = useStore((s) => s.nodes.some((n) => n.dragging));
   const readOnly = useReadOnly();
   const [card, tall] = useHeight(96);
+  const toast = useUi((u) => u.toastAt);
   const listed = useUi((u) => u.overlay === "problems" || u.quick !== null || u.wiring !== null);
   if (!problems || !graph || dragging || listed) return null;
   const here = problems.filter((p) => p.network === network && p.node !== null && graph.nodes.some((n) => n.id === p.node));
@@ -42,7 +43,7 @@ export function Bubble(): ReactElement | null {
   const block = { x: left, y: top, w: box.w * zoom, h: box.h * zoom };
   const others = [...boxes(graph)].filter(([id]) => id !== chosen.node).map(([, o]) => ({ x: o.x * zoom + tx, y: o.y * zoom + ty, w: o.w * zoom, h: o.h * zoom }));
   const w = Math.min(WIDTH, width - 80);
-  const { x, y, side } = roomFor({ w, h: tall }, block, others, { width, height });
+  const { x, y, side } = roomFor({ w, h: tall }, block, others, { width, height }, toast);
   const arrow = Math.max(14, Math.min(w - 24, left + block.w / 2 - x));
   return (
     <div ref={card} className={`bubble ${chosen.severity} ${side}`} style={{ left: x, width: w, top: y }} role="alert" data-testid="bubble">

@@ -16,9 +16,10 @@ export interface Room {
 
 /**
  * Where a message about a block covers the fewest other blocks: below it or above it, begun at its left,
- * its middle or its right; else at the lower or the upper edge of the canvas. Everything is in pixels.
+ * its middle or its right; else at the lower or the upper edge of the canvas. What stands in `taken` is to be read
+ * meanwhile, so it counts as much as the block itself. Everything is in pixels.
  */
-export function roomFor(size: { w: number; h: number }, block: Box, others: readonly Box[], canvas: { width: number; height: number }): Room {
+export function roomFor(size: { w: number; h: number }, block: Box, others: readonly Box[], canvas: { width: number; height: number }, taken: Box | null = null): Room {
   const keep = (x: number): number => Math.max(EDGE, Math.min(x, canvas.width - size.w - BUTTONS));
   const starts = [block.x, block.x + (block.w - size.w) / 2, block.x + block.w - size.w].map(keep);
   const rows: [number, Room["side"]][] = [
@@ -34,7 +35,7 @@ export function roomFor(size: { w: number; h: number }, block: Box, others: read
     for (const x of starts) {
       const place = { x, y, ...size };
       const far = side === "apart" ? Math.min(Math.abs(y - block.y - block.h), Math.abs(block.y - y - size.h)) : 0;
-      const cost = covered(place, { ...block }) * 4 + others.reduce((sum, o) => sum + covered(place, o), 0) + far;
+      const cost = covered(place, { ...block }) * 4 + (taken ? covered(place, taken) * 4 : 0) + others.reduce((sum, o) => sum + covered(place, o), 0) + far;
       if (cost < least - 1) {
         least = cost;
         best = { x, y, side };

@@ -1,4 +1,4 @@
-import { type ReactElement, useEffect, useState } from "react";
+import { type ReactElement, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { app } from "../app";
 import { isActive, useDocument, useHost, useLive, useReadOnly, useUi } from "../hooks";
 import { useValue } from "../document/observable";
@@ -48,10 +48,18 @@ function useServerGone(): boolean {
 export function ToastLine(): ReactElement | null {
   const toast = useUi((u) => u.toast);
   const last = useDocument((d) => d.undo.at(-1));
-  if (!toast || (toast.step && toast.step !== last)) return null;
+  const shown = toast && !(toast.step && toast.step !== last) ? toast.id : null;
+  const line = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const box = line.current?.getBoundingClientRect();
+    const canvas = line.current?.closest(".layerloom")?.querySelector(".flow")?.getBoundingClientRect();
+    const at = box && canvas ? { x: box.x - canvas.x, y: box.y - canvas.y, w: box.width, h: box.height } : null;
+    if (at || app.ui.get().toastAt) app.ui.patch({ toastAt: at });
+  }, [shown]);
+  if (!toast || shown === null) return null;
   return (
-    <div className={`toast ${toast.kind}`} role={toast.kind === "error" ? "alert" : "status"} data-testid="toast">
-      <span>{toast.text}</span>
+    <div ref={line} className={`toast ${toast.kind}`} role={toast.kind === "error" ? "alert" : "status"} data-testid="toast">
+      <span className="toast-text" title={toast.text}>{toast.text}</span>
       {toast.step && <button type="button" className="link" onClick={() => { app.document.undo(); app.ui.patch({ toast: null }); }}>Undo</button>}
     </div>
   );
