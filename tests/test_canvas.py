@@ -11,9 +11,13 @@ pytest.importorskip("streamlit")
 from streamlit.testing.v1 import AppTest
 
 import blocks
+from builder import templates
 from builder.canvas import component
+from builder.canvas.annotations import annotate
 from builder.canvas.catalogue import catalogue_json
+from builder.graph_file import graph_from_json, graph_to_json
 from builder.project import from_json
+from builder.validate import check
 
 
 def test_the_catalogue_is_json_and_complete() -> None:
@@ -55,7 +59,19 @@ def test_a_gallery_card_draws_the_largest_network() -> None:
     )
     card = component.gallery_item("two", project, parameters=0)
     assert card["sketch"] == {"nodes": ["input", "activation"], "edges": [[0, 1]]}
+    assert card["blocks"] == {node["id"]: node["block"] for node in nodes}
     assert (card["label"], card["parameters"]) == ("two", 0)
+
+
+@pytest.mark.parametrize(("features", "caption"), [(1, "1 value"), (2, "2 values"), (1200, "1,200 values")])
+def test_a_vector_says_how_many_values_it_holds(features: int, caption: str) -> None:
+    project = templates.load("mlp_regression")
+    graph = graph_to_json(project.networks["network"])
+    layer = next(node for node in graph["nodes"] if node["block"] == "Linear")
+    layer["settings"]["out_features"] = features
+    project = project.replace(networks={"network": graph_from_json(graph, "network")})
+    told = annotate(project, check(project), 1)["networks"]["network"]["nodes"]
+    assert told[layer["id"]]["caption"] == caption
 
 
 def test_the_bundle_is_one_module_without_chunks() -> None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from builder.graph import Graph
+from builder.graph_file import graph_to_json
 from builder.project import Project
 
 BUNDLE = Path(__file__).parent / "dist" / "canvas.js"
@@ -119,7 +120,16 @@ def feed(data: Json, key: str) -> None:
 def gallery_item(name: str, project: Project, **more: Any) -> Json:
     """A starter project's card: `more` may hold label, about, group and parameters; the drawing is made here."""
     graph = max(project.networks.values(), key=lambda g: len(g.nodes))
-    return {"name": name, "label": project.name, "about": "", "group": "", "sketch": _sketch(graph), **more}
+    kinds = {node["id"]: node["block"] for node in graph_to_json(graph)["nodes"]}
+    return {
+        "name": name,
+        "label": project.name,
+        "about": "",
+        "group": "",
+        "sketch": _sketch(graph),
+        "blocks": kinds,
+        **more,
+    }
 
 
 def _sketch(graph: Graph) -> Json:

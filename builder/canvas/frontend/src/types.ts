@@ -117,6 +117,8 @@ export interface GalleryItem {
   task?: string;
   data?: string;
   lesson?: Lesson | null;
+  /** The kinds of the blocks of its largest network, by their names. */
+  blocks?: Record<string, string>;
   /** Category of every node in order, and wires as pairs of their indices: the picture is drawn from it. */
   sketch?: { nodes: string[]; edges: [number, number][] };
 }

@@ -1,8 +1,9 @@
-import type { ReactElement } from "react";
+import { type ReactElement, useEffect, useMemo } from "react";
 import { useDocument, useHost, useUi } from "../hooks";
 import { Icon } from "../Icon";
 import { Observable, useValue } from "../document/observable";
 import type { GalleryItem, Lesson as Told } from "../types";
+import { originOf } from "./origin";
 
 const KEY = "layerloom:lessons-hidden";
 
@@ -30,12 +31,42 @@ function show(name: string, shown: boolean): void {
   }
 }
 
-/** The starter project that the document was made from, as long as it bears its name. */
+const ORIGINS = "layerloom:origins";
+const MOST_ORIGINS = 200;
+
+/** The starter projects that projects were made from, by the projects' ids: a renamed project keeps its lesson. */
+const origins = new Map<string, string>(readOrigins());
+
+function readOrigins(): [string, string][] {
+  try {
+    const kept: unknown = JSON.parse(globalThis.localStorage.getItem(ORIGINS) ?? "[]");
+    return Array.isArray(kept) ? kept.filter((e) => Array.isArray(e) && typeof e[0] === "string" && typeof e[1] === "string") : [];
+  } catch {
+    return []; // storage is blocked or holds something else
+  }
+}
+
+function remember(project: string, item: string): void {
+  if (origins.get(project) === item) return;
+  origins.delete(project);
+  origins.set(project, item);
+  try {
+    globalThis.localStorage.setItem(ORIGINS, JSON.stringify([...origins].slice(-MOST_ORIGINS)));
+  } catch {
+    // storage is blocked: known until the page is left
+  }
+}
+
+/** The starter project with a lesson whose network stands in the document. */
 function useOrigin(): GalleryItem | undefined {
-  const name = useDocument((d) => d.project.name);
-  const filled = useDocument((d) => Object.values(d.project.networks).some((n) => n.nodes.length > 0));
-  const item = useHost((h) => h.gallery.find((i) => i.label === name || i.name === name));
-  return filled && item?.lesson ? item : undefined;
+  const project = useDocument((d) => d.project);
+  const id = useDocument((d) => d.projectId);
+  const gallery = useHost((h) => h.gallery);
+  const item = useMemo(() => originOf(project, gallery, origins.get(id)), [project, gallery, id]);
+  useEffect(() => {
+    if (item && id) remember(id, item.name);
+  }, [item, id]);
+  return item?.lesson ? item : undefined;
 }
 
 const PARTS: { part: keyof Told; title: string; icon: string }[] = [

@@ -16,6 +16,11 @@ function when(value: ProjectEntry["modified"]): string {
   return at.toLocaleDateString(undefined, { day: "numeric", month: "short", year: "numeric" });
 }
 
+/** Whether a project that was asked to go has left the list: deleting one is refused while it trains. */
+export function hasGone(projects: readonly ProjectEntry[], asked: { id: string } | null): boolean {
+  return asked !== null && projects.every((p) => p.id !== asked.id || p.deleted === true);
+}
+
 /** All projects: open, rename, duplicate, delete (which can be taken back), a new one. */
 export function ProjectMenu(): ReactElement {
   const projects = useHost((h) => h.projects);
@@ -27,6 +32,7 @@ export function ProjectMenu(): ReactElement {
   const close = (): void => app.ui.patch({ overlay: null });
   const copies = app.journal.copies(current);
   const live = projects.filter((p) => !p.deleted);
+  const deleted = hasGone(projects, gone);
   const rename = (id: string, to: string): void => {
     setEditing(null);
     const clean = to.trim().slice(0, 200);
@@ -66,7 +72,7 @@ export function ProjectMenu(): ReactElement {
           </li>
         ))}
       </ul>
-      {gone && (
+      {gone && deleted && (
         <p className="menu-note" role="status">
           <span className="clip">Deleted {gone.name}.</span>
           <button type="button" className="link" data-testid="restore-project" onClick={() => { app.sync.action("restore_project", { id: gone.id }); setGone(null); }}>Undo</button>
