@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from builder import data, templates, validate
+import blocks
+from builder import data, edits, templates, validate
 from builder.graph_file import node_to_json
+from builder.project import save
 from builder.training.client import Launcher
 from builder.training.headless import train
-from builder.training.run import new_run_folder
+from builder.training.run import Run, new_run_folder
 from builder.training.snapshot import Snapshot
 from builder.ui import live, samples, state
 from builder.ui.session import Document
@@ -200,3 +202,42 @@ def test_an_output_shows_probabilities_or_what_it_receives() -> None:
     assert live.thumbnails(project, Snapshot({}, judged))["network"]["output"] != shown[last]
     pixels = {**arrays, "prediction/probability": np.full((10, 4, 4), 0.1, np.float32)}
     assert live.thumbnails(project, Snapshot({}, pixels))["network"]["output"] == shown[last]
+
+
+def test_only_blocks_that_are_still_the_same_keep_their_pictures() -> None:
+    project = templates.load("lenet5")
+    graph = project.networks["network"]
+    then = live.kinds(project)
+    pictured = {"network": {**{id: f"of {id}" for id in graph.ids()}, "conv1.inner": "of a block inside"}}
+    assert live.standing(pictured, then, live.kinds(project, validate.check(project))) == pictured
+
+    # Another kernel changes the shapes from there on up to what the first of the dense layers makes of them.
+    setting = {"op": "set", "network": "network", "id": "conv1", "setting": "kernel_size", "value": 3}
+    changed = live.kinds(edits.apply(project, [setting]))
+    kept = live.standing(pictured, then, changed)["network"]
+    shapes, others = validate.inspect(project).shapes, validate.inspect(edits.apply(project, [setting])).shapes
+    assert set(kept) == {id for id in graph.ids() if shapes["network"][id] == others["network"].get(id)}
+    assert "image" in kept
+    assert not {"conv1", "conv1.inner", "pool1"} & set(kept)
+
+    # Of the same shape and name, but another block.
+    tanh = blocks.catalogue()["Tanh"]()
+    nodes = tuple(dataclasses.replace(n, block=tanh) if n.id == "relu1" else n for n in graph.nodes)
+    other = dataclasses.replace(graph, nodes=nodes)
+    kept = live.standing(pictured, then, live.kinds(project.replace(networks={"network": other})))["network"]
+    assert set(pictured["network"]) - set(kept) == {"relu1"}
+    assert live.standing(pictured, then, {}) == {"network": {}}
+
+
+def test_a_sample_is_named_by_the_classes_that_the_run_was_trained_on(tmp_path: Path) -> None:
+    words = templates.load("rnn_names")
+    names = data.find(words.data.name).from_settings(words.data.settings).class_names()
+    save(words, tmp_path / "project.json")
+    project = live.trained(Run(tmp_path))
+    assert project is not None
+    answer = np.zeros(len(names), np.float32)
+    answer[1] = 1.0
+    probe = Snapshot({"sample": 0}, {"prediction/probability": answer, "prediction/label": np.array([0])})
+    assert live.probe_json(project, probe) == {"sample": 0, "label": names[0], "prediction": f"{names[1]} (100 %)"}
+    (tmp_path / "project.json").write_text("{")
+    assert live.trained(Run(tmp_path)) is None

@@ -16,6 +16,7 @@ from builder.training.control import ControlError
 from builder.training.run import LIVE, Run
 from builder.training.snapshot import Snapshot
 from builder.ui import fields, recurrence, state
+from builder.ui.live import probe_json, trained
 from builder.ui.views import drawn, pictures, plots, surface
 
 TICK = 0.6
@@ -51,7 +52,7 @@ def _inside(id: str) -> None:
     else:
         probe = _looked_again(run, probe, sample, network, node)
     with top[2]:
-        _answer(probe)
+        _answer(run, probe)
     recurrence.draw(probe, network, node)  # first: what a block that remembers is looked at for
     left, middle, right = st.columns([2.3, 1.5, 1.5], gap="medium")
     with left:
@@ -171,10 +172,11 @@ def _looked_again(run: Run, probe: Snapshot, sample: int, network: str, node: st
     return found
 
 
-def _answer(probe: Snapshot) -> None:
-    from builder.ui.live import probe_json
-
-    told = probe_json(state.document().project, probe)
+def _answer(run: Run, probe: Snapshot) -> None:
+    project = trained(run)
+    if project is None:
+        return
+    told = probe_json(project, probe)
     if told["prediction"] is not None:
         truth = f"class **{told['label']}**, " if told["label"] is not None else ""
         st.markdown(f"{truth}predicted **{told['prediction']}** at step {probe.info.get('step', 0):,}")

@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from builder import data, structure, tasks
-from builder.project import Project, to_json
+from blocks.base import Shape
+from builder import data, structure, tasks, validate
+from builder.graph import UnknownBlock
+from builder.project import Project, ProjectError, from_json, to_json
+from builder.report import Report
 from builder.training.run import Run, State
 from builder.training.snapshot import Snapshot
 from builder.ui.views import pictures
 
 Json = dict[str, Any]
+Kinds = dict[str, dict[str, tuple[str, Shape | None]]]
 
 
 def run_json(run: Run | None, state: State | None) -> Json:
@@ -60,6 +64,42 @@ def belongs(run: Run, project: Project) -> bool:
     return True
 
 
+def trained(run: Run) -> Project | None:
+    """The project as the run trained it; None when its file cannot be read."""
+    try:
+        return from_json(run.project_json())
+    except ProjectError:
+        return None
+
+
+def kinds(project: Project, report: Report | None = None) -> Kinds:
+    """By network and node: which block it is, and the shape that comes out of it (of `report` if it was made)."""
+    shapes = (report or validate.inspect(project)).shapes
+    return {
+        name: {
+            node.id: (
+                node.block.name if isinstance(node.block, UnknownBlock) else type(node.block).__name__,
+                shapes.get(name, {}).get(node.id),
+            )
+            for node in graph.nodes
+        }
+        for name, graph in project.networks.items()
+    }
+
+
+def standing(pictured: dict[str, dict[str, str]], then: Kinds, now: Kinds) -> dict[str, dict[str, str]]:
+    """Of pictures by network and node path, those of nodes that are still the same blocks with outputs of the same shape."""
+    return {
+        network: {path: url for path, url in found.items() if _stands(path.partition(".")[0], network, then, now)}
+        for network, found in pictured.items()
+    }
+
+
+def _stands(id: str, network: str, then: Kinds, now: Kinds) -> bool:
+    before = then.get(network, {}).get(id)
+    return before is not None and before == now.get(network, {}).get(id)
+
+
 def input_fields(project: Project) -> dict[str, dict[str, str]]:
     """For every network, which field of the data each of its input nodes reads."""
     try:
@@ -76,7 +116,7 @@ def input_fields(project: Project) -> dict[str, dict[str, str]]:
 
 
 def thumbnails(project: Project, probe: Snapshot) -> dict[str, dict[str, str]]:
-    """A data URL for every node path of every network that the probe has seen."""
+    """A data URL for every node path of every network that the probe has seen; `project` as it is trained."""
     samples = probe.part("sample")
     found: dict[str, dict[str, str]] = {}
     for network, graph in project.networks.items():
@@ -99,7 +139,7 @@ def thumbnails(project: Project, probe: Snapshot) -> dict[str, dict[str, str]]:
 
 
 def probe_json(project: Project, probe: Snapshot) -> Json:
-    """Which sample is shown, its class, and what the network says of it."""
+    """Which sample is shown, its class, and what the network says of it; `project` as it is trained."""
     prediction = probe.part("prediction")
     names: tuple[str, ...] = ()
     with contextlib.suppress(KeyError, ValueError):  # the data has been changed to something unknown meanwhile

@@ -7,6 +7,7 @@ import gc
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from builder import data as datasets
 from builder import tasks, templates, validate
 from builder.canvas.catalogue import catalogue_json
 from builder.canvas.component import assets, editor, feed, gallery_item, packed
+from builder.project import Project
 from builder.training.estimate import duration, estimate
-from builder.training.run import LIVE
+from builder.training.run import LIVE, Run
+from builder.training.snapshot import Snapshot
 from builder.ui import actions, code, curves, data, download, inside, live, objective, results, state
 from builder.ui.session import Document
 from builder.workspace import WorkspaceError
@@ -232,6 +235,33 @@ def _live() -> None:
     st.fragment(_feed, run_every=TICK if running else IDLE)(running)
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What was made of a run's project and of the pictures of one time; kept until there are newer ones."""
+
+    run: str
+    time: Any
+    project: Project
+    kinds: live.Kinds
+    pictured: dict[str, dict[str, str]]
+    told: dict[str, Any]
+
+
+def _looked_into(document: Document, run: Run, probe: Snapshot) -> dict[str, Any]:
+    """The run's pictures of those blocks that are still as it trained them, and its sample in its own words."""
+    made: _Made | None = st.session_state.get("looked_into")
+    if made is None or made.run != run.id or made.time != probe.info.get("time"):
+        project = made.project if made is not None and made.run == run.id else live.trained(run)
+        if project is None:
+            return {"thumbnails": {}}
+        kinds = made.kinds if made is not None and made.run == run.id else live.kinds(project)
+        pictured, told = live.thumbnails(project, probe), live.probe_json(project, probe)
+        made = _Made(run.id, probe.info.get("time"), project, kinds, pictured, told)
+        st.session_state["looked_into"] = made
+    now = live.kinds(document.project, document.report())
+    return {"thumbnails": live.standing(made.pictured, made.kinds, now), "probe": made.told}
+
+
 def _feed(was_running: bool) -> None:
     document = state.document()
     could_write = not document.read_only
@@ -247,12 +277,7 @@ def _feed(was_running: bool) -> None:
     if run is not None:
         probe = run.probe()
         if probe is not None:
-            key = (run.id, probe.info.get("time"))
-            if st.session_state.get("thumbnails_of") != key:
-                st.session_state["thumbnails"] = live.thumbnails(document.project, probe)
-                st.session_state["probe"] = live.probe_json(document.project, probe)
-                st.session_state["thumbnails_of"] = key  # last: Streamlit may end the run at each of these lines
-            told |= {"thumbnails": st.session_state["thumbnails"], "probe": st.session_state["probe"]}
+            told |= _looked_into(document, run, probe)
     else:
         told["thumbnails"] = {}
     feed(told, "feed")
