@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -42,7 +43,8 @@ def test_kings_and_queens(server: Server, chrome: Any) -> None:
         field = page.get_by_role("textbox", name="Words with + and − between them")
         field.fill("Paris")
         field.press("Enter")
-        page.locator(".st-key-below .near div", has_text="London").wait_for()
+        # After so few steps it is by chance which of the other capitals is the nearest.
+        page.locator(".st-key-below .near div", has_text=re.compile("London|Washington|Moscow|Cairo")).first.wait_for()
         field.fill("Atlantis")
         field.press("Enter")
         page.get_by_text("'Atlantis' is not among the 377 words").wait_for()
