@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import blocks
+from blocks.base import Setting
 from builder import data, edits, templates, validate
 from builder.graph_file import node_to_json
 from builder.project import save
@@ -18,7 +19,7 @@ from builder.training.client import Launcher
 from builder.training.headless import train
 from builder.training.run import Run, new_run_folder
 from builder.training.snapshot import Snapshot
-from builder.ui import live, samples, state
+from builder.ui import forms, live, samples, state
 from builder.ui.session import Document
 from builder.ui.views import plots
 from builder.workspace import Workspace
@@ -116,6 +117,35 @@ def test_a_field_shows_the_document_not_what_was_typed_last(space: Workspace) ->
     held.set_part("undone in the browser", "training", {**held.project.training, "epochs": 7})
     page.run()
     assert page.number_input(key="training.epochs.1").value == 7
+
+
+def test_a_whole_number_is_not_cut_out_of_another(space: Workspace) -> None:
+    page = visit("Loss & optimizer")
+    before = document(page).project.training["epochs"]
+    page.number_input(key="training.epochs.0").set_value(3.7).run()
+    assert [t.value for t in page.toast] == ["epochs is 3.7; it must be a whole number."]
+    assert document(page).project.training["epochs"] == before
+    page.number_input(key="training.epochs.1").set_value(before + 1).run()
+    epochs = document(page).project.training["epochs"]
+    assert (epochs, type(epochs)) == (before + 1, int)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "number"),
+    [
+        ("float", "0,001", 0.001),
+        ("float", "1,5", 1.5),
+        ("float", "1e-3", 0.001),
+        ("int", "12", 12),
+        ("int", "3,7", 3.7),
+    ],
+)
+def test_one_number_may_have_a_decimal_comma(kind: str, text: str, number: float) -> None:
+    spec = Setting("clip", kind, None, True, 0, None, None, "clip", "", "")
+    assert forms._read(spec, text) == number
+    for ambiguous in ("1.000,5", "1,000,5", "one"):
+        with pytest.raises(ValueError, match="takes a number"):
+            forms._read(spec, ambiguous)
 
 
 def test_an_optimizer_keeps_its_rate_when_the_method_changes(space: Workspace) -> None:

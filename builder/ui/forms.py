@@ -61,8 +61,16 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
             assert spec.choices is not None
             st.selectbox(label, spec.choices, spec.choices.index(shown), **common)
         case "int" if not spec.optional:
-            low, high = (None if b is None else int(b) for b in (spec.min, spec.max))
-            st.number_input(label, value=shown, min_value=low, max_value=high, step=1, **common)
+            # A field of whole numbers would cut 3.7 down to 3 without a word; here it is read, and refused.
+            st.number_input(
+                label,
+                value=float(shown),
+                min_value=_real(spec.min),
+                max_value=_real(spec.max),
+                step=1.0,
+                format="%.0f",
+                **common,
+            )
         case "float" if not spec.optional:
             st.number_input(
                 label,
@@ -104,8 +112,12 @@ def _shown(spec: Setting, value: Any) -> Any:
 
 
 def _read(spec: Setting, shown: Any) -> Any:
+    if spec.kind == "int" and isinstance(shown, float) and shown.is_integer():
+        return int(shown)
     if not isinstance(shown, str) or spec.kind in ("choice", "text"):
         return shown
+    if spec.kind in ("int", "float") and shown.strip():
+        return _number(spec, shown)
     parts = [p for p in shown.replace(";", ",").split(",") if p.strip()]
     if not parts:
         return None if spec.optional else []
@@ -116,3 +128,15 @@ def _read(spec: Setting, shown: Any) -> Any:
     except ValueError:
         raise ValueError(f"{spec.label} takes numbers, separated by commas; {shown!r} is none.") from None
     return numbers[0] if spec.kind in ("int", "float") or (spec.kind == "size" and len(numbers) == 1) else numbers
+
+
+def _number(spec: Setting, shown: str) -> int | float:
+    """One number, with a decimal point or, where no point stands beside it, a decimal comma."""
+    text = shown.strip()
+    if text.count(",") == 1 and "." not in text:
+        text = text.replace(",", ".")
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError(f"{spec.label} takes a number; {shown!r} is none.") from None
+    return int(number) if spec.kind == "int" and number.is_integer() else number

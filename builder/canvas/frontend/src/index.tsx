@@ -2,6 +2,7 @@ import { createRoot, type Root } from "react-dom/client";
 import flowStyles from "@xyflow/react/dist/style.css?inline";
 import { app } from "./app";
 import { Editor } from "./Editor";
+import { takeCommas } from "./numbers";
 import { isDark } from "./theme";
 import tokens from "./styles/tokens.css?inline";
 import layoutStyles from "./styles/page.css?inline";
@@ -94,6 +95,7 @@ interface Page {
 export default function publish(component: Component): void {
   const page = globalThis as Page;
   // Evaluated a second time (a remount), the module steps back: the first one holds the document.
+  if (!page.__layerloom) takeCommas(document);
   page.__layerloom ??= { editor, feed, assets, select };
   page.__layerloom.assets(component);
   for (const resolve of page.__layerloomWaiting ?? []) resolve(page.__layerloom);

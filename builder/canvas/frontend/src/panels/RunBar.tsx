@@ -3,6 +3,7 @@ import { app } from "../app";
 import { clock, count } from "../canvas/format";
 import { isActive, useDocument, useHost, useLive, useReadOnly } from "../hooks";
 import { Icon } from "../Icon";
+import { readNumber } from "../numbers";
 import type { RunState } from "../types";
 
 /** Train and what steers a run. */
@@ -83,19 +84,29 @@ function Running({ run }: { run: RunState }): ReactElement {
   );
 }
 
+const HIGHEST_RATE = 100;
+
+/** Why a written learning rate cannot be taken, or null. */
+export function rateProblem(text: string): string | null {
+  const rate = readNumber(text);
+  if (Number.isNaN(rate)) return `“${text.trim()}” is no number`;
+  return rate > 0 && rate <= HIGHEST_RATE ? null : `it must be above 0 and at most ${HIGHEST_RATE}`;
+}
+
 /** The learning rate, which can be changed while the run goes on: Enter or leaving the field sends it. */
 function LearningRate({ value, disabled }: { value: number | null; disabled: boolean }): ReactElement {
   const shown = value === null ? "" : String(Number(value.toPrecision(4)));
   const [text, setText] = useState<string | null>(null);
-  useEffect(() => setText((t) => (t !== null && Number(t) === value ? null : t)), [value]);
-  const n = Number(text);
-  const bad = text !== null && !(Number.isFinite(n) && n > 0 && n <= 100);
+  useEffect(() => setText((t) => (t !== null && readNumber(t) === value ? null : t)), [value]);
+  const n = readNumber(text ?? "");
+  const bad = text === null || text.trim() === "" ? null : rateProblem(text);
   const send = (): void => {
-    if (text !== null && !bad && n !== value) app.sync.action("set_lr", { value: n });
+    if (bad) app.toast(`The learning rate stays at ${shown}: ${bad}.`, { kind: "error" });
+    else if (text?.trim() && n !== value) app.sync.action("set_lr", { value: n });
     setText(null);
   };
   return (
-    <label className="lr" title={bad ? "The learning rate must be above 0" : "Learning rate; changes take effect at the next step"}>
+    <label className="lr" title={bad ? `The learning rate: ${bad}` : "Learning rate; changes take effect at the next step"}>
       lr
       <input className={`field number ${bad ? "bad" : ""}`} inputMode="decimal" value={text ?? shown} disabled={disabled} data-testid="lr" aria-label="Learning rate" onChange={(e) => setText(e.currentTarget.value)} onBlur={send}
         onKeyDown={(e) => {

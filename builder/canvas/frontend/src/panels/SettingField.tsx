@@ -1,5 +1,6 @@
-import { type ReactElement, useEffect, useId, useState } from "react";
+import { type ReactElement, useEffect, useId, useRef, useState } from "react";
 import { Icon } from "../Icon";
+import { readNumber } from "../numbers";
 import type { Json, SettingJson } from "../types";
 
 interface Props {
@@ -105,15 +106,18 @@ function Stepper({ id, spec, value, disabled, testid, label, narrow, onProblem, 
   const shown = value === null ? "" : String(value);
   const [text, setText] = useState(shown);
   useEffect(() => setText(shown), [shown]);
+  const refused = useRef<string | null>(null);
   const take = (raw: string): void => {
     setText(raw);
+    refused.current = null;
     if (raw.trim() === "") {
       if (spec.optional) onChange(null);
       else onProblem("It must not be empty.");
       return;
     }
-    const n = Number(raw.replace(",", "."));
+    const n = readNumber(raw);
     const bad = numberProblem(spec, n);
+    refused.current = bad;
     onProblem(bad);
     if (!bad && n !== value) onChange(n);
   };
@@ -122,6 +126,7 @@ function Stepper({ id, spec, value, disabled, testid, label, narrow, onProblem, 
     let next = tidyNumber(from + direction * stepOf(spec, direction < 0 ? from - Math.abs(from) * 1e-9 : from));
     if (spec.min !== null) next = Math.max(spec.min, next);
     if (spec.max !== null) next = Math.min(spec.max, next);
+    refused.current = null;
     onProblem(null);
     if (next !== value) onChange(next);
   };
@@ -140,7 +145,8 @@ function Stepper({ id, spec, value, disabled, testid, label, narrow, onProblem, 
         onChange={(e) => take(e.currentTarget.value)}
         onBlur={() => {
           setText(shown);
-          onProblem(null);
+          onProblem(refused.current && `${refused.current} It stays ${shown || "empty"}.`);
+          refused.current = null;
         }}
         onKeyDown={(e) => {
           if (e.key === "ArrowUp" || e.key === "ArrowDown") {
