@@ -152,13 +152,18 @@ export function start(module, options = {}) {
   const feedRoot = shadow();
   let state = { project_id: "p1", sid: "s1", ack: 0, ack_action: 0, gen: 1, init: { gen: 1, project: (options.project ?? starters.lenet5)(), rev: options.rev ?? 0 }, commands: [], annotations: null, saved_rev: options.rev ?? 0, read_only: options.read_only ?? false, lease: { mine: !options.read_only, message: "" }, projects: [{ id: "p1", name: "lenet5", modified: Date.now() / 1000 - 300, size: 48_300_000, runs: 3 }, { id: "p2", name: "A first convolutional network with a rather long name", modified: Date.now() / 1000 - 90_000, size: 1_200_000, runs: 1 }], gallery: options.gallery ?? gallery, notice: options.notice ?? null, height: options.height ?? 470 };
   const push = () => { host.calls += 1; globalThis.__layerloom.editor({ parentElement: editor, data: structuredClone(state), setStateValue }); };
+  // A deleted project leaves the list, and comes back where it is taken back.
+  const moved = (action) => {
+    const deleted = { delete_project: true, restore_project: false }[action.name];
+    if (deleted !== undefined) state.projects = state.projects.map((p) => (p.id === action.args.id ? { ...p, deleted } : p));
+  };
   const setStateValue = (name, snap) => {
     host.snaps.push(snap);
     if (!host.alive) return;
     setTimeout(() => {
       if (!host.alive) return;
       host.snapshot = structuredClone(snap);
-      for (const a of snap.actions) if (a.id > state.ack_action) { host.actions.push(a); state.ack_action = a.id; host.onAction?.(a); }
+      for (const a of snap.actions) if (a.id > state.ack_action) { host.actions.push(a); state.ack_action = a.id; moved(a); host.onAction?.(a); }
       state = { ...state, ack: snap.seq, saved_rev: snap.rev, init: snap.gen >= state.gen ? null : state.init, commands: state.commands.filter((c) => c.seq > snap.ack_cmd), annotations: options.annotations ? { ...options.annotations, rev: snap.rev } : annotate(snap.project, snap.rev) };
       push();
     }, host.delay);
