@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import builder
-from builder.training import checkpoint, client, control, evaluate, run
+from builder.training import checkpoint, client, control, evaluate, run, session
 from builder.training.client import Launcher
-from builder.training.job import prepare
+from builder.training.job import Job, prepare
 from builder.training.run import Run, State
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -253,6 +253,20 @@ def test_kill_and_resume_give_the_undisturbed_curve(
     attempts = Run(folder).attempts()
     assert attempts[0] == 0
     assert 0 < attempts[1] <= len(steps["step"])
+
+
+def test_a_checkpoint_never_knows_a_step_that_the_history_lacks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[tuple[int, int]] = []
+
+    def save(place: Path, step: int, saved: dict[str, object]) -> None:
+        known.append((step, len(Run(place).steps()["step"])))  # what a kill at this moment would leave
+
+    monkeypatch.setattr(checkpoint, "save_checkpoint", save)
+    monkeypatch.setattr(session, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(session, "CHECKPOINT_SHARE", 1.0)
+    assert session.Session(folder, Job).work() == 0
+    assert len(known) > 2
+    assert all(step == written for step, written in known), known
 
 
 def wait_dead(folder: Path) -> State:

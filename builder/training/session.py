@@ -367,6 +367,9 @@ class Session:
             self.records_saved = self.records  # nothing worth keeping; the checkpoint before is
             return
         began = time.monotonic()
+        if self.reporter.history is not None:
+            # First: steps that a checkpoint knows and the history does not would be missing for ever after a kill.
+            self.reporter.history.flush()
         try:
             saved = {
                 "loop": self.loop.state_dict(),
