@@ -123,7 +123,7 @@ def test_made_with_the_mouse_used_three_times_edited_once_exported_and_undone(
             undo.click()
         total(page, 61_706)
         until(lambda: from_json(server.project(page)) == from_json(original))
-        assert page.get_by_test_id("family-own").count() == 0
+        page.get_by_test_id("family-own").wait_for(state="detached")
         look.shot("undone")
 
 
