@@ -170,14 +170,11 @@ export class App {
       seenAt: Date.now(),
     });
     if (data.saved) this.sync.saved(data.saved.project_id, data.saved.rev);
-    if (data.thumbnails && !sameJson(data.thumbnails, this.stale)) this.thumbnails.set(keep(this.thumbnails.get(), data.thumbnails));
+    if (data.thumbnails) this.thumbnails.set(keep(this.thumbnails.get(), data.thumbnails));
   }
 
-  private stale: Record<string, Record<string, string>> | null = null;
-
-  /** Another network stands on the canvas: pictures of the old one are not shown on blocks that bear the same names. */
+  /** Another network stands on the canvas: pictures go until the server tells which still belong to its blocks. */
   dropThumbnails(): void {
-    this.stale = this.thumbnails.get();
     this.thumbnails.set({});
   }
 
