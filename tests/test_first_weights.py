@@ -133,21 +133,21 @@ def test_a_run_chosen_outlives_the_page_and_can_be_taken_out(space: Workspace) -
     id = space.create(spiral_mlp(training=SHORT))
     run = train(space.open(id).project, run_folder=new_run_folder(space.runs_place(id)))
     page = visit(id)
-    page.selectbox(key="weights.source").select(run.id).run()
+    page.selectbox(key="weights.source.0").select(run.id).run()
     held = document(page)
     assert held.project.weights == FirstWeights(RUN, run.id, "Run 1", True)
     assert [c["edits"] for c in held.commands] == [[edits.set_part("weights", held.project.weights.to_json())]]
     assert "The next run begins with what Run 1 has learned" in said(page)
 
     again = visit(id)  # another session; nothing of the first is left but what is on disk
-    assert again.selectbox(key="weights.source").value == run.id
+    assert again.selectbox(key="weights.source.0").value == run.id
     assert "All 4 tensors of Run 1 fit" in said(again)
 
     space.delete_run(id, run.id)
     gone = visit(id)
-    assert gone.selectbox(key="weights.source").value == run.id
+    assert gone.selectbox(key="weights.source.0").value == run.id
     assert "that run is no longer there" in said(gone)
-    gone.selectbox(key="weights.source").select("drawn").run()
+    gone.selectbox(key="weights.source.0").select("drawn").run()
     assert document(gone).project.weights is None
     assert space.open(id).project.weights is None
     assert "no longer there" not in said(visit(id))
@@ -157,7 +157,7 @@ def test_a_file_handed_in_outlives_the_page(space: Workspace) -> None:
     project = spiral_mlp(training=SHORT)
     id = space.create(project)
     page = visit(id)
-    page.selectbox(key="weights.source").select("file").run()
+    page.selectbox(key="weights.source.0").select("file").run()
     page.file_uploader(key="weights.file").upload("mine.safetensors", drawn(project, 1)).run()
     assert not page.exception
     first = document(page).project.weights
@@ -170,7 +170,7 @@ def test_a_file_handed_in_outlives_the_page(space: Workspace) -> None:
 
     again = visit(id)
     assert document(again).project.weights == second
-    assert again.selectbox(key="weights.source").value == "file"
+    assert again.selectbox(key="weights.source.0").value == "file"
     assert "All 4 tensors of other.safetensors fit, matched by name." in said(again)
     document(again).set_part("as undo does", "weights", first.to_json())
     again.run()
@@ -189,7 +189,7 @@ def test_what_fits_of_a_file_is_taken_where_it_is_wished(space: Workspace) -> No
     document(visit(id)).set_part("choose", "weights", FirstWeights(FILE, key, "part.safetensors").to_json())
     page = visit(id)
     assert "Choose a partial load" in said(page)
-    page.toggle(key="weights.partial").set_value(True).run()
+    page.toggle(key=f"weights.partial.{key}.0").set_value(True).run()
     assert "Kept: fc1. Drawn anew: head." in said(page)
     assert "Kept: fc1. Drawn anew: head." in said(visit(id))
 
@@ -197,12 +197,12 @@ def test_what_fits_of_a_file_is_taken_where_it_is_wished(space: Workspace) -> No
 def test_a_file_that_is_asked_for_but_not_handed_in_changes_nothing(space: Workspace) -> None:
     id = space.create(spiral_mlp())
     page = visit(id)
-    page.selectbox(key="weights.source").select("file").run()
-    assert page.selectbox(key="weights.source").value == "file"
+    page.selectbox(key="weights.source.0").select("file").run()
+    assert page.selectbox(key="weights.source.0").value == "file"
     assert document(page).project.weights is None
     assert not document(page).commands
     assert not page.error
-    assert visit(id).selectbox(key="weights.source").value == "drawn"
+    assert visit(id).selectbox(key="weights.source.0").value == "drawn"
 
 
 def test_training_starts_with_them_in_a_new_session_or_says_why_not(

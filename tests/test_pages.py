@@ -14,7 +14,7 @@ import blocks
 from blocks.base import Setting
 from builder import data, edits, templates, validate
 from builder.graph_file import node_to_json
-from builder.project import save
+from builder.project import save, to_json
 from builder.training.client import Launcher
 from builder.training.headless import train
 from builder.training.run import Run, new_run_folder
@@ -72,6 +72,26 @@ def test_every_panel_draws_after_a_training(space: Workspace, template: str) -> 
         page = visit(panel, project=id)
         assert not page.error, (panel, [e.value for e in page.error])
         assert not [c.value for c in page.caption if "as they were" in c.value], panel  # looked at again, not as it was
+
+
+def test_a_choice_named_once_more_by_a_field_that_has_left_the_page_is_not_made_again() -> None:
+    page = visit("Data")
+    before = document(page).project
+    page.selectbox(key="data.name.classification.0").select("shape_boxes")
+    told = page._tree.get_widget_states()
+    page._run(told)
+    assert document(page).project.task.name == "detection"
+    assert len(document(page).commands) == 1
+    page._run(told)  # a message of a browser that does not know of the new fields yet: it says all it knows again
+    assert len(document(page).commands) == 1
+    document(page).command("undone", [{"op": "replace_project", "value": to_json(before)}])
+    for _ in range(2):
+        page._run(told)
+    assert document(page).project == before
+    page.run()
+    assert page.selectbox(key="data.name.classification.1").value == "digits"
+    page.selectbox(key="data.name.classification.1").select("shape_boxes").run()  # by a person, this time
+    assert document(page).project.task.name == "detection"
 
 
 def test_a_table_is_headed_by_the_names_of_its_columns(space: Workspace) -> None:
@@ -160,8 +180,8 @@ def test_the_next_run_can_begin_with_what_an_earlier_one_has_learned(space: Work
     id = trained(space, "mlp")
     (run,) = space.runs(id)
     page = visit("Loss & optimizer", project=id)
-    assert page.selectbox(key="weights.source").value == "drawn"
-    page.selectbox(key="weights.source").select(run.id).run()
+    assert page.selectbox(key="weights.source.0").value == "drawn"
+    page.selectbox(key="weights.source.0").select(run.id).run()
     assert any("All 6 tensors of Run 1 fit, matched by name." in c.value for c in page.caption)
     held = document(page)
     wider = dataclasses.replace(held.project.networks["network"].nodes[3])
@@ -172,7 +192,7 @@ def test_the_next_run_can_begin_with_what_an_earlier_one_has_learned(space: Work
     page.run()
     assert not page.exception
     assert any(c.value == "Kept: fc1. Drawn anew: fc2, fc3." for c in page.caption)
-    page.selectbox(key="weights.source").select("file").run()
+    page.selectbox(key="weights.source.0").select("file").run()
     assert not page.error
     assert not page.warning
 
@@ -257,6 +277,15 @@ def test_only_blocks_that_are_still_the_same_keep_their_pictures() -> None:
     kept = live.standing(pictured, then, live.kinds(project.replace(networks={"network": other})))["network"]
     assert set(pictured["network"]) - set(kept) == {"relu1"}
     assert live.standing(pictured, then, {}) == {"network": {}}
+
+
+def test_an_edited_network_is_akin_to_the_one_before_and_another_is_not() -> None:
+    project = templates.load("lenet5")
+    then = live.kinds(project)
+    less = edits.apply(project, [{"op": "remove_node", "network": "network", "id": "flatten"}])
+    assert live.akin(then, live.kinds(less))
+    assert not live.akin(then, live.kinds(templates.load("mlp")))
+    assert not live.akin(then, live.kinds(project.replace(networks={"generator": project.networks["network"]})))
 
 
 def test_a_sample_is_named_by_the_classes_that_the_run_was_trained_on(tmp_path: Path) -> None:

@@ -177,6 +177,12 @@ def test_a_command_is_applied_once_and_acknowledged(document: Document) -> None:
     assert browser.project.name == document.project.name == "from python"
 
 
+def test_a_command_that_changes_nothing_is_no_step_to_be_undone(document: Document) -> None:
+    assert document.command("Name", [edits.set_part("name", "new")])
+    assert not document.command("Name", [edits.set_part("name", "new")])
+    assert len(document.commands) == 1
+
+
 def test_a_command_survives_an_older_snapshot(document: Document) -> None:
     browser = Browser()
     settle(browser, document)

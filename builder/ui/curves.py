@@ -13,7 +13,7 @@ import streamlit as st
 from builder import tasks
 from builder.tasks import Chart, Task
 from builder.training.run import LIVE, Run, State
-from builder.ui import state
+from builder.ui import fields, state
 from builder.ui.chart import chart, line
 from builder.ui.views import plots
 
@@ -43,16 +43,18 @@ def panel() -> None:
 def _runs(current: Run) -> None:
     listed = list(reversed(state.runs()))
     names = {r.id: r for r in listed}
-    st.session_state["run_choice"] = current.id
+    ids = list(names)
+    widget = fields.shows("run_choice", current.id)
 
     def label(id: str) -> str:
         found = names[id]
         return f"{found.name} · {_score(found.state)}"
 
     def choose() -> None:
-        state.choose_run(st.session_state["run_choice"])
+        state.choose_run(st.session_state[widget])
 
-    st.selectbox("Run", [r.id for r in listed], key="run_choice", format_func=label, on_change=choose)
+    answer = fields.answers(widget, choose)
+    st.selectbox("Run", ids, ids.index(current.id), key=widget, format_func=label, on_change=answer)
     others = [r.id for r in listed if r.id != current.id]
     if others:
         chosen = st.multiselect(
@@ -69,24 +71,28 @@ def _runs(current: Run) -> None:
         def back() -> None:
             state.workspace().restore_run(state.document().project_id, st.session_state.pop("deleted_run"))
 
-        st.button("Undo: bring the deleted run back", on_click=back, type="tertiary")
+        st.button("Undo: bring the deleted run back", on_click=fields.pressed(back), type="tertiary")
 
 
 def _edit(run: Run) -> None:
+    named, noted = fields.shows(f"name.{run.id}", run.name), fields.shows(f"note.{run.id}", run.note)
+
     def rename() -> None:
-        run.name = st.session_state[f"name.{run.id}"].strip() or run.id
+        run.name = st.session_state[named].strip() or run.id
 
     def note() -> None:
-        run.note = st.session_state[f"note.{run.id}"]
+        run.note = st.session_state[noted]
 
     def delete() -> None:
         state.workspace().delete_run(state.document().project_id, run.id)
         st.session_state["deleted_run"] = run.id
         state.choose_run(None)
 
-    st.text_input("Name", run.name, key=f"name.{run.id}", on_change=rename)
-    st.text_area("Note", run.note, key=f"note.{run.id}", on_change=note, placeholder="What did you try?")
-    st.button("Delete this run", on_click=delete, disabled=run.state.status in LIVE, icon=":material/delete:")
+    st.text_input("Name", run.name, key=named, on_change=fields.answers(named, rename))
+    placeholder = "What did you try?"
+    st.text_area("Note", run.note, key=noted, on_change=fields.answers(noted, note), placeholder=placeholder)
+    gone = fields.pressed(delete)
+    st.button("Delete this run", on_click=gone, disabled=run.state.status in LIVE, icon=":material/delete:")
 
 
 def _differences(run: Run, other: Run) -> None:
@@ -178,7 +184,7 @@ def _message(run: Run, now: State) -> None:
         def again() -> None:
             state.launcher().resume(run.folder, rate)
 
-        st.button(f"Continue with a learning rate of {rate:g}", on_click=again, type="primary")
+        st.button(f"Continue with a learning rate of {rate:g}", on_click=fields.pressed(again), type="primary")
 
 
 def _task() -> type[Task] | None:

@@ -104,7 +104,14 @@ def _choice() -> Dataset | None:
         if chosen in names and chosen != project.data.name:
             state.propose(proposals.for_data(state.document().project, chosen))
 
-    st.selectbox("Data set", names, names.index(project.data.name), key=widget, on_change=choose, format_func=_label)
+    st.selectbox(
+        "Data set",
+        names,
+        names.index(project.data.name),
+        key=widget,
+        on_change=fields.answers(widget, choose),
+        format_func=_label,
+    )
     _fit()
     cls = data.find(project.data.name) if project.data.name in data.names() else None
     if cls is None:

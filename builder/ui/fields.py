@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunException
+
+_KEY = "fields"
 
 
-def shows(key: str, value: Any) -> str:
+@dataclass
+class _Fields:
+    """The fields of one page: how often each got a new widget, and which widgets stand on the page."""
+
+    generations: dict[str, int] = field(default_factory=dict)
+    drawn: set[str] = field(default_factory=set)
+    """By the script's latest run that came to its end, and by what repeated of it since."""
+    begun: set[str] = field(default_factory=set)
+    """By the runs that were interrupted since then; the browser has what they had drawn."""
+    now: set[str] = field(default_factory=set)
+    """By the present run."""
+
+
+def _fields() -> _Fields:
+    found: _Fields = st.session_state.setdefault(_KEY, _Fields())
+    return found
+
+
+def begin() -> None:
+    """The page is drawn anew."""
+    _fields().now = set()
+
+
+def end() -> None:
+    """The page is drawn to its end: a field that it did not draw has left it."""
+    found = _fields()
+    found.drawn, found.begun = found.now, set()
+
+
+def shows(key: str, value: object) -> str:
     """The widget key under which a field called `key` shows `value`, which is also its widget's default.
 
     A field keeps its widget as long as its person alone changes it: nothing is sent to the browser
@@ -18,9 +51,49 @@ def shows(key: str, value: Any) -> str:
     The value is not put into the session's state: the browser takes it from there only if the widget is
     on the screen at that moment, and one in a closed drawer would come up with its own default.
     """
-    generations: dict[str, int] = st.session_state.setdefault("field_generations", {})
-    name = f"{key}.{generations.get(key, 0)}"
+    found = _fields()
+    name = f"{key}.{found.generations.get(key, 0)}"
     if name in st.session_state and st.session_state[name] != value:
-        generations[key] = generations.get(key, 0) + 1
-        name = f"{key}.{generations[key]}"
+        found.generations[key] = found.generations.get(key, 0) + 1
+        name = f"{key}.{found.generations[key]}"
+    found.now.add(name)
+    found.begun.add(name)
     return name
+
+
+def answers(widget: str, work: Callable[[], None]) -> Callable[[], None]:
+    """The callback of a widget that `shows` named: `work` as in `pressed`, and only while the widget stands.
+
+    When a field has left the page, the server forgets its value. A message that the browser sent before it knew
+    names that value once more, which then counts as a change: a choice would be made a second time, after an
+    undo against it.
+    """
+
+    def answer() -> None:
+        found = _fields()
+        if widget in found.drawn | found.begun:
+            work()
+
+    return pressed(answer)
+
+
+def pressed(work: Callable[[], None]) -> Callable[[], None]:
+    """The callback of a button: `work`, done to its end though a newer message waits. It may be begun twice.
+
+    Streamlit ends a callback at its next use of the session's state when a newer message of the browser waits, and
+    does not call it again. (A thread of its own, as `state.uninterrupted` has, would wait for ever: callbacks run
+    under the lock of the session's state.)
+    """
+
+    def whole() -> None:
+        newer: RerunException | None = None
+        while True:
+            try:
+                work()
+                break
+            except RerunException as found:
+                newer = found
+        if newer is not None:
+            raise newer
+
+    return whole

@@ -53,7 +53,12 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
         changed(spec.name, list(new) if isinstance(new, tuple) else new)
 
     label = spec.label.replace("_", " ") + (f" ({spec.unit})" if spec.unit else "")
-    common: dict[str, Any] = {"key": widget, "on_change": take, "help": spec.help or None, "disabled": disabled}
+    common: dict[str, Any] = {
+        "key": widget,
+        "on_change": fields.answers(widget, take),
+        "help": spec.help or None,
+        "disabled": disabled,
+    }
     match spec.kind:
         case "bool":
             st.toggle(label, shown, **common)

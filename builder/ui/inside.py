@@ -104,7 +104,7 @@ def _select(probe: Snapshot, network: str, node: str) -> tuple[str, str]:
         paths,
         paths.index(chosen),
         key=widget,
-        on_change=choose,
+        on_change=fields.answers(widget, choose),
         format_func=lambda p: f"{p[0]}: {p[1]}" if many else p[1],
     )
     return chosen
@@ -147,7 +147,7 @@ def _sample(run: Run, probe: Snapshot, live: bool) -> int:
         min_value=0,
         step=1,
         key=widget,
-        on_change=pick,
+        on_change=fields.answers(widget, pick),
         help="Which sample the maps are of.",
     )
     return shown

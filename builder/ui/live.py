@@ -95,6 +95,13 @@ def standing(pictured: dict[str, dict[str, str]], then: Kinds, now: Kinds) -> di
     }
 
 
+def akin(then: Kinds, now: Kinds) -> bool:
+    """Whether at least half of the blocks of a run are still there, by name and kind: the same network, edited."""
+    before = {(network, id, kind) for network, nodes in then.items() for id, (kind, _) in nodes.items()}
+    after = {(network, id, kind) for network, nodes in now.items() for id, (kind, _) in nodes.items()}
+    return 2 * len(before & after) >= len(before)
+
+
 def _stands(id: str, network: str, then: Kinds, now: Kinds) -> bool:
     before = then.get(network, {}).get(id)
     return before is not None and before == now.get(network, {}).get(id)

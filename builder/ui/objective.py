@@ -66,7 +66,14 @@ def _task() -> type[Task] | None:
         if chosen in tasks.names() and chosen != project.task.name:
             state.propose(proposals.for_task(state.document().project, chosen))
 
-    st.selectbox("Task", names, names.index(project.task.name), key=widget, on_change=choose, format_func=label)
+    st.selectbox(
+        "Task",
+        names,
+        names.index(project.task.name),
+        key=widget,
+        on_change=fields.answers(widget, choose),
+        format_func=label,
+    )
     if project.task.name not in tasks.names():
         return None
     return tasks.find(project.task.name)
@@ -101,7 +108,14 @@ def _loss(task: type[Task]) -> type[Loss] | None:
     def label(name: str) -> str:
         return offered[name].label + (" · not for these data" if reasons[name] else "")
 
-    st.selectbox("Loss", list(offered), list(offered).index(current), key=widget, on_change=choose, format_func=label)
+    st.selectbox(
+        "Loss",
+        list(offered),
+        list(offered).index(current),
+        key=widget,
+        on_change=fields.answers(widget, choose),
+        format_func=label,
+    )
     return offered[current]
 
 
@@ -209,7 +223,7 @@ def _optimizer(slot: str) -> None:
         names,
         names.index(current),
         key=widget,
-        on_change=choose,
+        on_change=fields.answers(widget, choose),
         format_func=lambda n: optimizers.find(n).label or n,
         help=f"`{optimizers.find(current).formula}`" if optimizers.find(current).formula else None,
     )

@@ -22,7 +22,7 @@ from builder.project import Project
 from builder.training.estimate import duration, estimate
 from builder.training.run import LIVE, Run
 from builder.training.snapshot import Snapshot
-from builder.ui import actions, code, curves, data, download, inside, live, objective, results, state
+from builder.ui import actions, code, curves, data, download, fields, inside, live, objective, results, state
 from builder.ui.session import Document
 from builder.workspace import WorkspaceError
 
@@ -84,6 +84,7 @@ def page() -> None:
     # fragment was cut off: without this the page would be drawn into a part of itself, and fall apart.
     context_dg_stack.set(get_default_dg_stack_value())
     st.set_page_config(page_title="Layerloom", page_icon=_ICON, layout="wide")
+    fields.begin()
     st.html(_STYLE + (_DARK if st.context.theme.type == "dark" else ""))
     try:
         state.uninterrupted(_received)
@@ -102,6 +103,7 @@ def page() -> None:
             if tab.open:
                 with tab:
                     _PANELS[name]()
+    fields.end()
     _warm(document.project.data.name, document.project.data.settings)
     _settle()
 
@@ -247,8 +249,11 @@ class _Made:
     told: dict[str, Any]
 
 
-def _looked_into(document: Document, run: Run, probe: Snapshot) -> dict[str, Any]:
-    """The run's pictures of those blocks that are still as it trained them, and its sample in its own words."""
+def _looked_into(document: Document, run: Run, probe: Snapshot, ended: bool) -> dict[str, Any]:
+    """The run's pictures of those blocks that are still as it trained them, and its sample in its own words.
+
+    A run that has `ended` has none for another network or for other data.
+    """
     made: _Made | None = st.session_state.get("looked_into")
     if made is None or made.run != run.id or made.time != probe.info.get("time"):
         project = made.project if made is not None and made.run == run.id else live.trained(run)
@@ -259,6 +264,9 @@ def _looked_into(document: Document, run: Run, probe: Snapshot) -> dict[str, Any
         made = _Made(run.id, probe.info.get("time"), project, kinds, pictured, told)
         st.session_state["looked_into"] = made
     now = live.kinds(document.project, document.report())
+    other = made.project.data.name != document.project.data.name or not live.akin(made.kinds, now)
+    if ended and other:
+        return {"thumbnails": {}}
     return {"thumbnails": live.standing(made.pictured, made.kinds, now), "probe": made.told}
 
 
@@ -269,17 +277,17 @@ def _feed(was_running: bool) -> None:
         st.rerun(scope="app")
     run = state.run()
     now = None if run is None else run.state
-    if run is not None and now is not None and now.status not in LIVE and not live.belongs(run, document.project):
-        run = now = None  # an ended run of other blocks has nothing to say about these
+    ended = now is not None and now.status not in LIVE
+    pictured: dict[str, Any] = {"thumbnails": {}}
+    if run is not None:
+        probe = run.probe()
+        pictured = {} if probe is None else _looked_into(document, run, probe, ended)
+    if run is not None and ended and not live.belongs(run, document.project):
+        run = now = None  # an ended run of other blocks says nothing about this network as a whole
+        pictured = {"thumbnails": pictured.get("thumbnails", {})}
     # Equal data are not handed on: the time says that the server is there, also while a run is paused.
     told: dict[str, Any] = {"run": live.run_json(run, now), "at": time.time()}
     told["saved"] = {"project_id": document.project_id, "rev": document.saved_rev}
-    if run is not None:
-        probe = run.probe()
-        if probe is not None:
-            told |= _looked_into(document, run, probe)
-    else:
-        told["thumbnails"] = {}
-    feed(told, "feed")
+    feed(told | pictured, "feed")
     if was_running != (now is not None and now.status in LIVE):
         st.rerun(scope="app")

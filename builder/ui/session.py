@@ -203,16 +203,23 @@ class Document:
 
     # --- to the browser ------------------------------------------------------------------------
 
-    def command(self, label: str, changes: list[Edit]) -> None:
-        """Have the browser apply these edits as one undoable step. Raises EditError when they do not fit."""
+    def command(self, label: str, changes: list[Edit]) -> bool:
+        """Have the browser apply these edits as one undoable step; returns whether they change anything.
+
+        Raises EditError when they do not fit.
+        """
         if self.read_only:
             self.tell(self.lease_message, "warning")
-            return
-        self.project = edits.apply(self.project, changes)
+            return False
+        after = edits.apply(self.project, changes)
+        if after == self.project:
+            return False
+        self.project = after
         self._command += 1
         self.commands.append({"seq": self._command, "label": label, "edits": changes})
         self.retract()
         self.save()
+        return True
 
     def set_part(self, label: str, part: str, value: Any) -> None:
         """A command that sets one part of the project."""

@@ -200,8 +200,7 @@ def set_part(label: str, part: str, value: Any) -> None:
 
 def propose(found: Proposal) -> None:
     """Send a proposal as one undoable step, and say what it brought along."""
-    document().command(found.label, list(found.edits))
-    if found.remarks:
+    if document().command(found.label, list(found.edits)) and found.remarks:
         st.toast(f"{found.label}. Besides: {_listed(found.remarks)}. Undo takes all of it back.", duration="long")
 
 

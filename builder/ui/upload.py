@@ -27,8 +27,12 @@ def field(cls: type[Dataset]) -> None:
         except DataError as error:
             st.error(str(error))
             return
-        st.session_state[f"{key}.taken"], st.session_state[f"{key}.problems"] = file.file_id, problems
-        state.propose(proposals.for_upload(state.document().project, cls, {**settings, "file": name}))
+
+        def take() -> None:
+            st.session_state[f"{key}.taken"], st.session_state[f"{key}.problems"] = file.file_id, problems
+            state.propose(proposals.for_upload(state.document().project, cls, {**settings, "file": name}))
+
+        state.uninterrupted(take)
         st.rerun()
     problems = st.session_state.get(f"{key}.problems", ())
     if problems:

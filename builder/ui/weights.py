@@ -16,7 +16,7 @@ from builder.training.checkpoint import save_weights
 from builder.training.match import Match
 from builder.training.run import Run
 from builder.training.weights import Beginning, WeightsError
-from builder.ui import state
+from builder.ui import fields, state
 from builder.workspace import WorkspaceError
 
 DRAWN = "drawn"
@@ -70,10 +70,11 @@ def panel() -> None:
         runs.setdefault(now.key, now.name)  # shown though it is gone, so that it can be seen and taken out
     asked = now is None and st.session_state.get(_ASKED) == document.project_id
     shown = FILE if asked or (now is not None and now.source == FILE) else DRAWN if now is None else now.key
-    st.session_state["weights.source"] = shown
+    offered = [DRAWN, *runs, FILE]
+    widget = fields.shows("weights.source", shown)
 
     def choose() -> None:
-        picked = st.session_state["weights.source"]
+        picked = st.session_state[widget]
         st.session_state[_ASKED] = document.project_id if picked == FILE else ""
         if picked in runs:
             _set(FirstWeights(RUN, picked, runs[picked], True))
@@ -82,9 +83,10 @@ def panel() -> None:
 
     st.selectbox(
         "The next run begins with",
-        [DRAWN, *runs, FILE],
-        key="weights.source",
-        on_change=choose,
+        offered,
+        offered.index(shown),
+        key=widget,
+        on_change=fields.answers(widget, choose),
         format_func=lambda id: {DRAWN: "weights drawn anew", FILE: "weights from a file"}.get(
             id, f"what {runs[id]} has learned" if id in runs else id
         ),
@@ -104,12 +106,13 @@ def panel() -> None:
         st.caption(f":material/check: {found.sentence()}")
         return
     if now is not None and now.source == FILE:
-        st.session_state["weights.partial"] = now.partial
+        partial = fields.shows(f"weights.partial.{now.key}", now.partial)
 
         def allow() -> None:
-            _set(FirstWeights(now.source, now.key, now.name, st.session_state["weights.partial"]))
+            _set(FirstWeights(now.source, now.key, now.name, st.session_state[partial]))
 
-        st.toggle("Take what fits", key="weights.partial", on_change=allow, help="Everything else is drawn anew.")
+        answer = fields.answers(partial, allow)
+        st.toggle("Take what fits", now.partial, key=partial, on_change=answer, help="Everything else is drawn anew.")
         if not now.partial:
             st.warning(found.refusal())
             return
@@ -129,13 +132,17 @@ def _upload(now: FirstWeights | None) -> None:
     document = state.document()
     if given is None or st.session_state.get("weights.taken") == (document.project_id, given.file_id):
         return
-    st.session_state["weights.taken"] = (document.project_id, given.file_id)
-    try:
+
+    def take() -> None:
         key = state.workspace().keep_weights(document.project_id, given.getvalue())
+        st.session_state["weights.taken"] = (document.project_id, given.file_id)
+        _set(FirstWeights(FILE, key, _name(given.name)))
+
+    try:
+        state.uninterrupted(take)
     except WorkspaceError as error:
         st.error(str(error))
         return
-    _set(FirstWeights(FILE, key, _name(given.name)))
     st.rerun()
 
 

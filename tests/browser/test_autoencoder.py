@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser.app_harness import Server, until
 from tests.browser.looking import Look
-from tests.browser.task_paths import begin_training, changes, exported_script, open_template
+from tests.browser.task_paths import begin_training, changes, exported_script, open_template, set_number
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +24,8 @@ def test_digits_gather_on_a_map_and_every_place_is_decoded(chrome: Any, server: 
     with Look(chrome, server.url, f"autoencoder-{'dark' if dark else 'light'}-", dark=dark) as look:
         page = look.page
         open_template(look, server, "variational_autoencoder" if dark else "autoencoder", "latent")
+        look.tab("Loss & optimizer")
+        set_number(page, "epochs", 400)  # it must last while the page looks on: forty take a second
         begin_training(page, "loss")
         look.tab("Results")
         changes(page, "[data-testid=reconstructions]", 120)

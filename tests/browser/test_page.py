@@ -229,6 +229,29 @@ def test_a_choice_in_a_panel_is_one_undo_away(visit: Visit, server: Server) -> N
     until(lambda: field.input_value() != "3")
 
 
+def test_a_broken_network_keeps_the_pictures_of_the_blocks_that_still_stand(visit: Visit, server: Server) -> None:
+    page = visit()
+    set_epochs(page, server, 2)
+    page.get_by_test_id("train").click()
+    until(lambda: server.runs() and server.runs()[-1].state.status == "done", 120)
+    conv, dense = page.get_by_test_id("thumb-conv1"), page.get_by_test_id("thumb-fc1")
+    conv.wait_for()
+    dense.wait_for()
+    page.get_by_test_id("node-flatten").click()
+    page.keyboard.press("Delete")
+    dense.wait_for(state="detached")  # nothing comes out of it any more
+    page.wait_for_timeout(3000)
+    assert conv.is_visible()
+    page.get_by_test_id("undo").click()
+    dense.wait_for()
+    assert conv.is_visible()
+    page.get_by_test_id("gallery").click()
+    page.get_by_test_id("template-mlp").click()
+    page.get_by_test_id("node-fc2").wait_for()
+    page.wait_for_timeout(3000)
+    assert not page.get_by_test_id("thumb-fc1").count(), "of the network before"
+
+
 def test_an_address_of_nowhere_opens_something_and_says_so(visit: Visit, server: Server) -> None:
     page = visit(f"{server.url}/?project=../../etc")
     assert "not in this workspace" in page.get_by_test_id("notice").inner_text()

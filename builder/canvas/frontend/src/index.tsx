@@ -95,7 +95,10 @@ interface Page {
 export default function publish(component: Component): void {
   const page = globalThis as Page;
   // Evaluated a second time (a remount), the module steps back: the first one holds the document.
-  if (!page.__layerloom) takeCommas(document);
+  if (!page.__layerloom) {
+    takeCommas(document);
+    addEventListener("pagehide", () => app.sync.keepHistory());
+  }
   page.__layerloom ??= { editor, feed, assets, select };
   page.__layerloom.assets(component);
   for (const resolve of page.__layerloomWaiting ?? []) resolve(page.__layerloom);

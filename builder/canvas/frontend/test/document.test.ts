@@ -138,6 +138,19 @@ describe("undo", () => {
     expect(store.node("a")?.position).toEqual([300, 40]);
   });
 
+  it("the steps of a page that is left right after an edit, for another project or for good, are kept", () => {
+    const storage = new MemoryStorage();
+    const { store, journal, sync, receive } = page(storage);
+    receive();
+    store.edit("add b", add("b"));
+    sync.keepHistory(); // as the page is left
+    expect(journal.readUndo("p", 6)).toMatchObject([{ label: "add b" }]);
+    store.edit("add c", add("c"));
+    receive({ project_id: "q", gen: 2, init: { gen: 2, project: project([node("z")]), rev: 1 } });
+    expect(journal.readUndo("p", 7)).toMatchObject([{ label: "add b" }, { label: "add c" }]);
+    expect(journal.readUndo("q", 1)).toEqual([]);
+  });
+
   it("a refused edit changes nothing and says why", () => {
     const { store, receive } = page();
     receive();

@@ -132,6 +132,7 @@ export class Sync {
   private start(data: EditorData): void {
     const init = data.init;
     if (!init) return;
+    this.keepHistory(); // of what stood here until now
     const known = data.project_id === this.document.state.get().projectId;
     if (!known) this.onReplaced();
     const kept = known || data.read_only ? null : this.journal.read(data.project_id);
@@ -161,12 +162,18 @@ export class Sync {
     if (!readOnly && projectId) {
       this.journal.write(projectId, { rev, project });
       this.clock.clearTimeout(this.undoTimer);
-      this.undoTimer = this.clock.setTimeout(() => {
-        const now = this.document.state.get();
-        this.journal.writeUndo(now.projectId, now.rev, now.undo);
-      }, UNDO_DELAY_MS);
+      this.undoTimer = this.clock.setTimeout(() => this.keepHistory(), UNDO_DELAY_MS);
     }
     this.flush();
+  }
+
+  /** Write the steps that can be undone into the journal, if that is due: soon after an edit, or as the page is left. */
+  keepHistory(): void {
+    if (!this.undoTimer) return;
+    this.clock.clearTimeout(this.undoTimer);
+    this.undoTimer = 0;
+    const now = this.document.state.get();
+    this.journal.writeUndo(now.projectId, now.rev, now.undo);
   }
 
   private later(ms: number): void {

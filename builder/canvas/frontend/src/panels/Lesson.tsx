@@ -31,6 +31,9 @@ function show(name: string, shown: boolean): void {
   }
 }
 
+/** Whether a lesson was fetched back since the page was opened: then it is wanted, whatever else could stand in its place. */
+export const fetched = new Observable(false);
+
 const ORIGINS = "layerloom:origins";
 const MOST_ORIGINS = 200;
 
@@ -107,7 +110,7 @@ export function LessonAgain(): ReactElement | null {
   if (!item || !away) return null;
   return (
     <p className="lesson-again">
-      <button type="button" className="link" data-testid="lesson-again" onClick={() => show(item.name, true)}><Icon name="eye" size={13} /> What to look at and try here</button>
+      <button type="button" className="link" data-testid="lesson-again" onClick={() => { show(item.name, true); fetched.set(true); }}><Icon name="eye" size={13} /> What to look at and try here</button>
     </p>
   );
 }

@@ -2,7 +2,8 @@ import { type ReactElement, useState } from "react";
 import { app } from "../app";
 import { useDocument, useHost, useLive, useReadOnly, useUi } from "../hooks";
 import { Icon } from "../Icon";
-import { Lesson } from "./Lesson";
+import { useValue } from "../document/observable";
+import { fetched, Lesson } from "./Lesson";
 import { openTemplate, Sketch } from "./Gallery";
 
 const KEY = "layerloom:starters-hidden";
@@ -24,8 +25,9 @@ export function Starters(): ReactElement | null {
   const fresh = useLive((l) => l.run.status === "none");
   const overlay = useUi((u) => u.overlay);
   const readOnly = useReadOnly();
+  const wanted = useValue(fetched, (f) => f);
   const [hidden, setHidden] = useState(hiddenBefore);
-  if (!untouched || !fresh || hidden || readOnly || gallery.length < 2 || overlay === "gallery") return <Lesson />;
+  if (!untouched || !fresh || hidden || wanted || readOnly || gallery.length < 2 || overlay === "gallery") return <Lesson />;
   // One of each kind first, so that the strip shows how far the templates reach.
   const kinds = new Set<string>();
   const ordered = [...gallery].sort((a, b) => Number(b.name === current || b.label === current) - Number(a.name === current || a.label === current));
