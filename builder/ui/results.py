@@ -11,6 +11,8 @@ from builder.training.run import LIVE, Run
 from builder.ui import state, views
 from builder.ui.views.scene import Scene
 
+KEY = "look-"
+"""What the key of a view's place begins with; the kind of the view follows."""
 TICK = 1.0
 """Seconds between two pictures of the looks that follow a training."""
 
@@ -58,7 +60,7 @@ def _draw(id: str, dataset: Dataset, task: Task, looks: tuple[Look, ...]) -> Non
         st.info("This run has been deleted.")
         return
     for column, look in zip(st.columns([look.width for look in looks], gap="medium"), looks, strict=True):
-        with column:
+        with column, st.container(key=f"{KEY}{look.kind}"):
             views.find(look.kind).draw(Scene(run, dataset, task, look))
 
 

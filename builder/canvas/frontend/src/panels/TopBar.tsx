@@ -69,14 +69,15 @@ function Totals(): ReactElement {
   if (!ok && known < size)
     return (
       <span className="totals" data-testid="totals" title={`${count(total.parameters)} parameters in the blocks whose shapes are known`}>
-        <b>{short(total.parameters ?? 0)}</b> parameters so far <i>·</i> shapes known for {known} of {size} blocks
+        <span><b>{short(total.parameters ?? 0)}</b> parameters so far</span>
+        <span><i>·</i> shapes known for {known} of {size} blocks</span>
       </span>
     );
   return (
     <span className="totals" data-testid="totals" title="Trainable values; multiply-adds for one sample; memory of weights and activations">
-      <b>{count(total.parameters ?? 0)}</b> parameters
-      {total.flops != null && <> <i>·</i> {flopsText(total.flops)}</>}
-      {total.memory != null && !running && <span className="wide-only"> <i>·</i> {bytesText(total.memory)}</span>}
+      <span><b>{count(total.parameters ?? 0)}</b> parameters</span>
+      {total.flops != null && <span><i>·</i> {flopsText(total.flops)}</span>}
+      {total.memory != null && !running && <span className="wide-only"><i>·</i> {bytesText(total.memory)}</span>}
     </span>
   );
 }
