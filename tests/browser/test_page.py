@@ -127,8 +127,10 @@ def test_a_killed_server_loses_no_edit_and_no_step(visit: Visit, server: Server)
     run = server.runs()[0]
     server.kill()
     before = run.state.step
-    set_channels(page, 11)
     page.get_by_test_id("offline").wait_for()
+    page.wait_for_timeout(3000)
+    assert page.get_by_role("dialog").count() == 0, "nothing lies over the network, which can still be edited"
+    set_channels(page, 11)
     until(lambda: run.state.step > before)  # the training goes on by itself
     server.start()
     page.get_by_test_id("offline").wait_for(state="detached")

@@ -20,6 +20,8 @@ export interface LiveState {
   run: RunState;
   probe: FeedData["probe"];
   seenAt: number;
+  /** When the connection was last lost, by what the page was told. */
+  lostAt: number;
 }
 
 /** The families of blocks that are no part of the catalogue. */
@@ -84,7 +86,7 @@ export class App {
     height: null,
     library: {},
   });
-  readonly live = new Observable<LiveState>({ run: NO_RUN, probe: null, seenAt: 0 });
+  readonly live = new Observable<LiveState>({ run: NO_RUN, probe: null, seenAt: 0, lostAt: 0 });
   readonly thumbnails = new Observable<Record<string, Record<string, string>>>({});
   readonly ui = new Observable<UiState>({
     overlay: null,
@@ -164,13 +166,18 @@ export class App {
   feed(data: FeedData): void {
     const live = this.live.get();
     this.feeds = [...this.feeds.slice(-3), Date.now()];
-    this.live.set({
+    this.live.patch({
       run: keep(live.run, data.run ?? NO_RUN),
       probe: keep(live.probe, data.probe ?? null),
       seenAt: Date.now(),
     });
     if (data.saved) this.sync.saved(data.saved.project_id, data.saved.rev);
     if (data.thumbnails) this.thumbnails.set(keep(this.thumbnails.get(), data.thumbnails));
+  }
+
+  /** The connection to the server is lost; the next data show that it is back. */
+  lost(): void {
+    this.live.patch({ lostAt: Date.now() });
   }
 
   /** Another network stands on the canvas: pictures go until the server tells which still belong to its blocks. */

@@ -1,6 +1,7 @@
 import { createRoot, type Root } from "react-dom/client";
 import flowStyles from "@xyflow/react/dist/style.css?inline";
 import { app } from "./app";
+import { watchConnection } from "./connection";
 import { Editor } from "./Editor";
 import { takeCommas } from "./numbers";
 import { isDark } from "./theme";
@@ -97,6 +98,7 @@ export default function publish(component: Component): void {
   // Evaluated a second time (a remount), the module steps back: the first one holds the document.
   if (!page.__layerloom) {
     takeCommas(document);
+    watchConnection(document, () => app.lost());
     addEventListener("pagehide", () => app.sync.keepHistory());
   }
   page.__layerloom ??= { editor, feed, assets, select };

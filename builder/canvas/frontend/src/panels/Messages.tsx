@@ -36,13 +36,14 @@ export function Strips(): ReactElement {
 function useServerGone(): boolean {
   const silent = useValue(app.sync.state, (s) => s.silent);
   const seenAt = useLive((l) => l.seenAt);
+  const lost = useLive((l) => l.lostAt > l.seenAt);
   const training = useLive((l) => isActive(l.run.status));
   const [, tick] = useState(0);
   useEffect(() => {
     const timer = setInterval(() => tick((n) => n + 1), 2000);
     return () => clearInterval(timer);
   }, []);
-  return silent || (training && !document.hidden && app.feedRepeats() && Date.now() - seenAt > SILENT_AFTER_MS);
+  return silent || lost || (training && !document.hidden && app.feedRepeats() && Date.now() - seenAt > SILENT_AFTER_MS);
 }
 
 export function ToastLine(): ReactElement | null {
