@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from builder import templates
+from builder.project import save
+from builder.training.run import Run, new_run_folder
 from builder.ui import actions, state, weights
 from builder.ui.session import Action, Document
 from builder.workspace import Workspace, WorkspaceError
@@ -56,3 +58,26 @@ def test_an_error_goes_when_a_training_starts(tmp_path: Path, monkeypatch: pytes
 def test_what_is_not_known_is_said(looking: Document) -> None:
     with pytest.raises(ValueError, match="'fly'"):
         actions.do(Action("fly", {}))
+
+
+def test_a_run_that_goes_on_without_the_changes_made_since_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = Workspace(tmp_path)
+    document = Document.open(space, space.create(templates.load("mlp")))
+    run = Run(new_run_folder(space.runs_place(document.project_id)))
+    save(document.project, run.folder / "project.json")
+    resumed: list[Path] = []
+    launcher = SimpleNamespace(resume=lambda folder, lr: resumed.append(folder))
+    for name, value in {"document": lambda: document, "run": lambda: run, "launcher": lambda: launcher}.items():
+        monkeypatch.setattr(state, name, value)
+    for name in ("choose_run", "show"):
+        monkeypatch.setattr(state, name, str)
+    document.set_part("Rename", "name", "another name")  # changes nothing of what is trained
+    actions.do(Action("continue", {}))
+    assert document.notice is None
+    document.command("Remove", [{"op": "remove_node", "network": "network", "id": "fc2"}])
+    actions.do(Action("continue", {}))
+    assert document.notice is not None
+    assert "without your changes" in document.notice.text
+    assert resumed == [run.folder] * 2

@@ -224,12 +224,13 @@ class Run:
             return {}
         return data if isinstance(data, dict) else {}
 
-    def settings_diff(self, other: Run) -> dict[str, tuple[Any, Any]]:
+    def settings_diff(self, other: Run | dict[str, Any]) -> dict[str, tuple[Any, Any]]:
         """The settings that differ: ``{"training.batch_size": (mine, the other's)}``; None where absent.
 
-        What does not change the training (positions, notes, folding, the project's name) is left out.
+        The other is a run or a project as JSON. What does not change the training (positions, notes, folding, the project's name) is left out.
         """
-        mine, others = dict(_flat(self.project_json())), dict(_flat(other.project_json()))
+        project = other.project_json() if isinstance(other, Run) else other
+        mine, others = dict(_flat(self.project_json())), dict(_flat(project))
         keys = dict.fromkeys([*mine, *others])
         return {k: (mine.get(k), others.get(k)) for k in keys if mine.get(k) != others.get(k)}
 

@@ -69,6 +69,10 @@ def go_on(lr: float | None = None) -> None:
         return
     state.launcher().resume(run.folder, lr)
     document.retract()
+    if any(not key.startswith("weights") for key in run.settings_diff(to_json(document.project))):
+        document.tell(
+            f"{run.name} goes on as it was started, without your changes since. Train begins a run with them."
+        )
     state.choose_run(run.id)
     state.show("Curves")
 

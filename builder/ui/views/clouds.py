@@ -25,7 +25,7 @@ def draw(scene: Scene) -> None:
     except (DataError, ValueError, OSError) as error:
         st.error(str(error))
         return
-    st.plotly_chart(figure(scene, data, made), key=scene.key("clouds"), config=plots.CONFIG)
+    scene.plot(figure(scene, data, made), "clouds")
     st.html(
         f"<span style='font-size: 12px'><b style='color: {plots.GREY}'>●</b> data &ensp; "
         f"<b style='color: {plots.ORANGE}'>●</b> generated &ensp; background: D, <b style='color: {plots.BLUE}'>blue</b> where it says real</span>"

@@ -58,7 +58,7 @@ def draw(scene: Scene) -> None:
     plots.layout(figure, HEIGHT)
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(title="step")
-    st.plotly_chart(figure, key=scene.key("series"), config=plots.CONFIG)
+    scene.plot(figure, "series")
     error, baseline = (float(np.abs(v - truth).mean()) for v in (forecast, naive))
     told = (
         f"Mean absolute error {error:.4g}; that of the naive forecast {baseline:.4g}, "

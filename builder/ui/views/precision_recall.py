@@ -57,7 +57,7 @@ def draw(scene: Scene) -> None:
     plots.layout(figure, HEIGHT)
     figure.update_xaxes(title="recall", range=[0, 1.02])
     figure.update_yaxes(title="precision", range=[0, 1.04])
-    st.plotly_chart(figure, key=scene.key("curves"), config=plots.CONFIG)
+    scene.plot(figure, "curves")
     mean = sum(area for _, area in areas) / max(1, len(areas))
     told = ", ".join(f"{name} {100 * area:.0f} %" for name, area in areas[:CLASSES])
     st.caption(f"Average precision (the area, as in PASCAL VOC): mean **{100 * mean:.1f} %**; {told}.{_metrics(scene)}")

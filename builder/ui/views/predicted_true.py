@@ -24,7 +24,7 @@ def draw(scene: Scene) -> None:
     left, middle, right = st.columns([0.75, 1.1, 1], gap="medium")
     with left:
         scene.title(scene.when)
-        st.plotly_chart(_points(guess, truth), key=scene.key("points"), config=plots.CONFIG)
+        scene.plot(_points(guess, truth), "points")
     off = guess - truth
     with middle:
         reach = float(np.abs(off).max()) or 1.0

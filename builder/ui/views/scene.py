@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from builder import data
@@ -17,6 +19,10 @@ from builder.tasks.base import Look, Task
 from builder.training import job
 from builder.training.run import Run
 from builder.training.snapshot import Array, Snapshot
+from builder.ui.views import plots
+
+PANEL = 307
+"""Pixels: four tenths of a window of 768, for which heights are chosen (see the editor's height in `styles/page.css`)."""
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the data …")
@@ -53,6 +59,16 @@ class Scene:
     def dark(self) -> bool:
         """Whether the page is dark."""
         return bool(st.context.theme.type == "dark")
+
+    def plot(self, figure: go.Figure, name: str) -> None:
+        """Draw a figure as high as its layout says; in a high window it takes the room that is left there."""
+        least = int(figure.layout.height)
+        key = re.sub(r"[^\w-]", "-", f"plot-{self.key(name)}")  # Streamlit makes a class of it
+        st.html(
+            f"<style>.stApp .st-key-{key} {{ flex: none; height: max({least}px, 40vh - {PANEL - least}px); }}</style>"
+        )
+        with st.container(key=key):
+            st.plotly_chart(figure, key=self.key(name), height="stretch", config=plots.CONFIG)
 
     def array(self, role: str) -> Array | None:
         """The array that plays this role; None while there is none.

@@ -44,7 +44,7 @@ def draw(scene: Scene) -> None:
     points[members] = _plane(vectors[members], scene.key(f"plane.{chosen}"))
     words = [names[int(number)] if number < len(names) else str(int(number)) for number in shown]
     figure = _figure(points, [words[i] for i in members], members, pairs, scene.dark)
-    st.plotly_chart(figure, key=scene.key("map"), config=plots.CONFIG)
+    scene.plot(figure, "map")
     shared = _collisions(vectors)
     if shared:
         listed = "; ".join(", ".join(words[i] for i in group) for group in shared[:4])
