@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunData, RerunException
 
-from builder.ui import objective, state
+from builder.ui import fields, objective, state
 
 
 @pytest.fixture
@@ -58,3 +59,41 @@ def test_a_setting_of_what_has_been_replaced_is_not_written(monkeypatch: pytest.
     assert sent == [
         ("Set label_smoothing", "loss", {"name": "cross_entropy", "settings": {"label_smoothing": 0.1}}),
     ]
+
+
+def test_what_a_button_asks_for_is_done_though_a_newer_message_cuts_it_off() -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        done.append("begun")
+        if len(done) == 1:
+            raise RerunException(RerunData())
+        done.append("ended")
+
+    with pytest.raises(RerunException):  # what waits has its turn afterwards
+        fields.pressed(work)()
+    assert done == ["begun", "begun", "ended"]
+
+
+def test_a_field_answers_while_it_stands_on_the_page(session: dict[str, Any]) -> None:
+    done: list[str] = []
+
+    def drawn(*names: str, whole: bool = True) -> None:
+        fields.begin()
+        for name in names:
+            fields.shows(name, 1)
+        if whole:
+            fields.end()
+
+    answer = fields.answers("left.0", lambda: done.append("left"))
+    drawn("left", "right")
+    answer()
+    drawn("right", whole=False)  # a run that was cut off says nothing about the fields below
+    answer()
+    assert len(done) == 2
+    drawn("right", "new", whole=False)
+    fields.answers("new.0", lambda: done.append("new"))()  # the browser has what was drawn before the cut
+    assert done.pop() == "new"
+    drawn("right")
+    answer()
+    assert len(done) == 2

@@ -9,6 +9,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import RerunException
 
 _KEY = "fields"
+_TRIES = 5
+"""More messages than come in the milliseconds of a callback; work that asks for a new run itself is not repeated for ever."""
 
 
 @dataclass
@@ -87,7 +89,7 @@ def pressed(work: Callable[[], None]) -> Callable[[], None]:
 
     def whole() -> None:
         newer: RerunException | None = None
-        while True:
+        for _ in range(_TRIES):
             try:
                 work()
                 break
