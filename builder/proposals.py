@@ -59,7 +59,7 @@ def for_data(project: Project, name: str) -> Proposal:
                 return Proposal(label, tuple(done[0]), done[1])
         return _with_its_network(project, label, cls, Choice(cls.name, cls().to_settings()))
     for task in (t for t in cls.tasks if t in tasks.names()):
-        return _for_both(project, label, cls, tasks.find(task))
+        return _for_both(project, label, cls, tasks.find(task), chosen="data")
     return Proposal(label, tuple(_part("data", _declared(cls))), fits=False)
 
 
@@ -162,12 +162,15 @@ def _with_its_network(project: Project, label: str, cls: type[Dataset], choice: 
 
 
 def _for_both(
-    project: Project, label: str, cls: type[Dataset], task: type[Task], kept: Choice | None = None
+    project: Project, label: str, cls: type[Dataset], task: type[Task], kept: Choice | None = None, chosen: str = "task"
 ) -> Proposal:
-    """Change to this data and this task; `kept` holds the data's settings where they stay."""
-    remarks: tuple[str, ...] = (f"the task {_label(task.name)}",)
-    if cls.name != project.data.name:
-        remarks = (f"the data {cls.label or cls.name}", *remarks)
+    """Change to this data and this task; `kept` holds the data's settings where they stay.
+
+    `chosen` is what a person asked for, the "data" or the "task": only the other one is a remark.
+    """
+    remarks: tuple[str, ...] = (f"the task {_label(task.name)}",) if chosen == "data" else ()
+    if cls.name != project.data.name and chosen == "task":
+        remarks = (f"the data {cls.label or cls.name}",)
     remade = None
     for settings in (kept.settings,) if kept is not None else _settings(cls, project.data):
         choice = Choice(cls.name, settings)

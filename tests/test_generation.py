@@ -176,6 +176,7 @@ def test_noise_of_another_size_is_told_with_a_remedy() -> None:
     ("metrics", "kind", "word"),
     [
         ({"real": 0.99, "fake": 0.01, "spread": 1.0, "coverage": 0.5}, "bad", "discriminator wins"),
+        ({"real": 0.99, "fake": 0.01, "spread": 0.01, "coverage": 0.1}, "bad", "discriminator wins"),
         ({"real": 0.5, "fake": 0.5, "spread": 0.01, "coverage": 0.1}, "bad", "collapsed"),
         ({"real": 0.5, "fake": 0.5, "spread": 0.9, "coverage": 0.12}, "open", "12 % of the data"),
         ({"real": 0.55, "fake": 0.48, "spread": 1.0, "coverage": 0.9}, "good", "even"),

@@ -288,6 +288,41 @@ def test_an_edited_network_is_akin_to_the_one_before_and_another_is_not() -> Non
     assert not live.akin(then, live.kinds(project.replace(networks={"generator": project.networks["network"]})))
 
 
+def test_a_run_is_known_to_be_of_the_project_as_it_stands_or_of_an_earlier_state(space: Workspace) -> None:
+    id = trained(space, "mlp")
+    (run,) = space.runs(id)
+    project = space.open(id).project
+    assert not live.edited(run, project)
+    assert not live.edited(run, project.replace(name="another name"))
+    moved = [{"op": "move_node", "network": "network", "id": "fc1", "position": [7, 7]}]
+    assert not live.edited(run, edits.apply(project, moved))
+    assert live.edited(run, project.replace(training={**project.training, "epochs": 2}))
+    assert live.edited(run, edits.apply(project, [{"op": "remove_node", "network": "network", "id": "fc1"}]))
+
+
+def test_curves_are_those_of_the_task_that_a_run_was_trained_for(space: Workspace) -> None:
+    id = trained(space, "mlp")
+    project = space.open(id).project
+    space.save(id, templates.load("mlp_regression").replace(name=project.name), 9)
+    page = visit("Curves", project=id)
+    assert any("another network than the one on the canvas" in c.value for c in page.caption)
+    heads = [m.value for m in page.markdown]
+    assert any("**Accuracy**" in head for head in heads)
+    assert not any("error" in head for head in heads)
+
+
+def test_a_number_out_of_bounds_is_refused_with_them() -> None:
+    page = visit("Loss & optimizer")
+    field = next(f for f in page.number_input if f.label == "batch size")
+    before = field.value
+    field.set_value(0).run()
+    assert any(t.value.startswith("batch size is 0; the smallest allowed is 1") for t in page.toast), [
+        t.value for t in page.toast
+    ]
+    assert document(page).project.training.get("batch_size", before) == before
+    assert next(f for f in page.number_input if f.label == "batch size").value == before
+
+
 def test_a_sample_is_named_by_the_classes_that_the_run_was_trained_on(tmp_path: Path) -> None:
     words = templates.load("rnn_names")
     names = data.find(words.data.name).from_settings(words.data.settings).class_names()

@@ -118,10 +118,10 @@ def test_a_table_is_read_with_its_names() -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("1,,3", "Line 4 has nothing in column 'weight'; it is left out."),
-        ("1,heavy,3", "Line 4 has 'heavy', which is no number in column 'weight'; it is left out."),
-        ("1,nan,3", "Line 4 has 'nan', which is no number in column 'weight'; it is left out."),
-        ("1,2", "Line 4 has 2 cells instead of 3; it is left out."),
+        ("1,,3", "Line 4 has nothing in column 'weight'; the line is left out."),
+        ("1,heavy,3", "Line 4 has 'heavy', which is no number in column 'weight'; the line is left out."),
+        ("1,nan,3", "Line 4 has 'nan', which is no number in column 'weight'; the line is left out."),
+        ("1,2", "Line 4 has 2 cells instead of 3; the line is left out."),
     ],
 )
 def test_gaps_and_text_in_numbers_are_named_and_the_rest_is_used(line: str, sentence: str) -> None:
@@ -130,18 +130,26 @@ def test_gaps_and_text_in_numbers_are_named_and_the_rest_is_used(line: str, sent
     assert len(rows) == 11
 
 
+def test_that_much_of_a_table_is_gone_is_said_first() -> None:
+    _, rows, problems = read_table(table(24, **{f"line{n}": "1,,3" for n in range(2, 10)}))
+    assert len(rows) == 16
+    assert problems[0] == "Only 16 of 24 lines are used: every other one has a gap or text in it."
+    assert len(problems) == 9
+
+
 def test_a_column_of_text_is_left_out_whole() -> None:
     content = b"name,a,b\n" + b"".join(b"someone,%d,%d\n" % (i, i) for i in range(10))
     names, rows, problems = read_table(content)
     assert names == ["a", "b"]
     assert len(rows) == 10
-    assert problems == ["Column 'name' has numbers in only 0 of 10 lines; it is left out."]
+    assert problems == ["Column 'name' has numbers in only 0 of 10 lines; the column is left out."]
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"", "is empty"),
+        (b"size,price\n", "no line below"),
         (b"price\n" + b"1\n" * 20, "has one column"),
         (table(5), "has 5 lines of numbers; at least 10"),
         (b"a,b\n" + b"x,1\n" * 20, "1 columns of numbers"),

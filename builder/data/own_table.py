@@ -61,6 +61,8 @@ def read_table(content: bytes) -> tuple[list[str], list[list[float]], list[str]]
     if all(number(cell) is None for cell in lines[0][1]):
         names = [cell.strip() or name for cell, name in zip(lines[0][1], names, strict=True)]
         lines = lines[1:]
+    if not lines:
+        raise ValueError("The table has the names of its columns and no line below them.")
     if len(names) < 2:
         raise ValueError(
             "The table has one column; guessing needs at least one column to guess from and one to be guessed. "
@@ -73,7 +75,9 @@ def read_table(content: bytes) -> tuple[list[str], list[list[float]], list[str]]
         if 2 * good > len(lines):
             kept.append(i)
         else:
-            problems.append(f"Column {name!r} has numbers in only {good:,} of {len(lines):,} lines; it is left out.")
+            problems.append(
+                f"Column {name!r} has numbers in only {good:,} of {len(lines):,} lines; the column is left out."
+            )
     if len(kept) < 2:
         raise ValueError(
             f"The table has {len(kept)} columns of numbers; at least two are needed. {' '.join(problems[:3])}"
@@ -81,15 +85,19 @@ def read_table(content: bytes) -> tuple[list[str], list[list[float]], list[str]]
     rows = []
     for line, row in lines:
         if len(row) != len(names):
-            problems.append(f"Line {line} has {len(row)} cells instead of {len(names)}; it is left out.")
+            problems.append(f"Line {line} has {len(row)} cells instead of {len(names)}; the line is left out.")
             continue
         values = [number(row[i]) for i in kept]
         if None in values:
             at = kept[values.index(None)]
             what = f"{row[at].strip()[:40]!r}, which is no number" if row[at].strip() else "nothing"
-            problems.append(f"Line {line} has {what} in column {names[at]!r}; it is left out.")
+            problems.append(f"Line {line} has {what} in column {names[at]!r}; the line is left out.")
             continue
         rows.append([value for value in values if value is not None])
+    if 4 * len(rows) < 3 * len(lines):  # much of it is gone: that comes before the single lines
+        problems.insert(
+            0, f"Only {len(rows):,} of {len(lines):,} lines are used: every other one has a gap or text in it."
+        )
     if len(rows) < 10:
         told = f" {problems[-1]}" if problems else ""
         raise ValueError(f"The table has {len(rows)} lines of numbers; at least 10 are needed.{told}")

@@ -309,16 +309,18 @@ class Generation(Task):
         real, fake, reached = metrics["real"], metrics["fake"], f"{100 * metrics['coverage']:.0f} % of the data"
         says = f"D(x) = {real:.2f}, D(G(z)) = {fake:.2f}"
         known = settings["loss"]["name"] in ("bce", "minimax")  # the discriminator's numbers are probabilities
-        if metrics["spread"] < COLLAPSED:
+        alike = metrics["spread"] < COLLAPSED
+        if known and real > WINS and fake < 1 - WINS:
+            return "bad", (
+                f"The discriminator wins ({says}): it is so sure that the generator learns little from it"
+                f"{', and its samples stay all alike' if alike else ''}. Give it fewer steps, a smaller learning rate, or "
+                "fewer layers; or the generator a larger learning rate."
+            )
+        if alike:
             return "bad", (
                 f"The samples are all alike: they differ {100 * metrics['spread']:.0f} % as much as the data do. At the "
                 "start that is usual. If it stays so, the generator has collapsed: try a smaller learning rate, the "
                 "Wasserstein loss, or another seed."
-            )
-        if known and real > WINS and fake < 1 - WINS:
-            return "bad", (
-                f"The discriminator wins ({says}): it is so sure that the generator learns little from it. "
-                "Give it fewer steps, a smaller learning rate, or fewer layers."
             )
         if metrics["coverage"] < FEW:
             return "open", (

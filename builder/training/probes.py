@@ -278,6 +278,12 @@ class Prober:
         self.sample = sample % self.sources.count if self.sources.count else 0
         self.due = 0.0
 
+    def at_once(self, step: int, epoch: int) -> None:
+        """Probe now, with everything that is followed at longer intervals, unless it is off."""
+        if self.on:
+            self.due = self.surface_due = self.live_due = 0.0
+            self.probe(step, epoch)
+
     def probe(self, step: int, epoch: int) -> None:
         """Probe now and write the snapshot. A full disk is noted in `error`, not raised."""
         if not self.sources.count:

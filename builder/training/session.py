@@ -338,6 +338,8 @@ class Session:
         if self.reporter.history is not None:
             self.reporter.history.flush()
         self.reporter.publish(save=True)
+        if self.prober is not None:  # what the last step made of the network, however soon it came after the one before
+            self.prober.at_once(state.step, state.epoch)
         try:
             while self.paused:
                 time.sleep(PAUSE_POLL)

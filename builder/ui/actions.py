@@ -14,7 +14,7 @@ from builder.training.client import StartError
 from builder.training.job import prepare
 from builder.training.run import LIVE, new_run_folder
 from builder.training.weights import told
-from builder.ui import state, weights
+from builder.ui import live, state, weights
 from builder.ui.session import Action, Document
 from builder.workspace import WorkspaceError
 
@@ -69,7 +69,7 @@ def go_on(lr: float | None = None) -> None:
         return
     state.launcher().resume(run.folder, lr)
     document.retract()
-    if any(not key.startswith("weights") for key in run.settings_diff(to_json(document.project))):
+    if live.edited(run, document.project):
         document.tell(
             f"{run.name} goes on as it was started, without your changes since. Train begins a run with them."
         )

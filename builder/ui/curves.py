@@ -13,7 +13,7 @@ import streamlit as st
 from builder import tasks
 from builder.tasks import Chart, Task
 from builder.training.run import LIVE, Run, State
-from builder.ui import fields, state
+from builder.ui import fields, live, state
 from builder.ui.chart import chart, line
 from builder.ui.views import plots
 
@@ -33,6 +33,8 @@ def panel() -> None:
     left, right = st.columns([1, 4.2], gap="medium")
     with left:
         _runs(run)
+        if told := live.remark(run, state.document().project):
+            st.caption(told)
     with right:
         st.fragment(_curves, run_every=TICK if run.state.status in LIVE else None)(run.id)
 
@@ -48,7 +50,7 @@ def _runs(current: Run) -> None:
 
     def label(id: str) -> str:
         found = names[id]
-        return f"{found.name} · {_score(found.state)}"
+        return f"{found.name} · {_score(found)}"
 
     def choose() -> None:
         state.choose_run(st.session_state[widget])
@@ -110,14 +112,15 @@ def _value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _score(now: State) -> str:
+def _score(run: Run) -> str:
+    now = run.state
     if now.status in LIVE:
         return "training"  # the list is not drawn again at every tick, so it tells nothing that changes
     found = now.test or now.validation
     metrics = found.get("metrics") or {}
     if metrics:
         name, value = next(iter(metrics.items()))
-        return _number(value, _percent(f"metric/{name}"))
+        return _number(value, _percent(_task(run), f"metric/{name}"))
     return now.status
 
 
@@ -147,10 +150,11 @@ def _curves(id: str) -> None:
     if now.message:
         _message(run, now)
     overlaid = [r for r in state.runs() if r.id in st.session_state.get("overlaid", [])]
-    charts = _charts()
+    task = _task(run)
+    charts = (Chart("Loss", ("loss/loss",)),) if task is None else task.drawn()
     for column, drawn in zip(st.columns([c.width for c in charts], gap="medium"), charts, strict=True):
         with column:
-            _head(drawn, now, steps, validation)
+            _head(task, drawn, now, steps, validation)
             _chart(run, now, steps, validation, drawn, overlaid)
 
 
@@ -187,39 +191,33 @@ def _message(run: Run, now: State) -> None:
         st.button(f"Continue with a learning rate of {rate:g}", on_click=fields.pressed(again), type="primary")
 
 
-def _task() -> type[Task] | None:
+def _task(run: Run) -> type[Task] | None:
+    """The task that a run was trained for, which need not be that of the network on the canvas."""
     try:
-        return tasks.find(state.document().project.task.name)
-    except KeyError:
+        return tasks.find(run.project_json()["task"]["name"])
+    except (KeyError, TypeError):
         return None
 
 
-def _charts() -> tuple[Chart, ...]:
-    task = _task()
-    return (Chart("Loss", ("loss/loss",)),) if task is None else task.drawn()
-
-
-def _percent(name: str) -> bool:
+def _percent(task: type[Task] | None, name: str) -> bool:
     """Whether a column holds fractions that are shown as percent."""
     kind, _, short = name.partition("/")
-    task = _task()
     metric = None if task is None or kind != "metric" else task.metric(short)
     return metric is not None and metric.unit == "%"
 
 
-def _label(name: str) -> str:
+def _label(task: type[Task] | None, name: str) -> str:
     """What a column is called for people."""
     kind, _, short = name.partition("/")
-    task = _task()
     metric = None if task is None or kind != "metric" else task.metric(short)
     return short.replace("_", " ") if metric is None else metric.label
 
 
-def _head(drawn: Chart, now: State, steps: dict[str, Any], validation: dict[str, Any]) -> None:
+def _head(task: type[Task] | None, drawn: Chart, now: State, steps: dict[str, Any], validation: dict[str, Any]) -> None:
     """The title of a chart with its latest numbers; of several curves, each in its colour."""
     if len(drawn.names) > 1:
         told = [
-            f"<span style='white-space: nowrap'><b style='color: {colour}'>━</b> {_label(name)} <b>{_last(steps, name)}</b></span>"
+            f"<span style='white-space: nowrap'><b style='color: {colour}'>━</b> {_label(task, name)} <b>{_last(task, steps, name)}</b></span>"
             for name, colour in zip(drawn.names, plots.SERIES, strict=False)
         ]
         st.html(f"<style>{_HEAD}</style><div class='curve-head'><b>{drawn.title}</b>{''.join(told)}</div>")
@@ -227,11 +225,11 @@ def _head(drawn: Chart, now: State, steps: dict[str, Any], validation: dict[str,
     (name,) = drawn.names
     kind, _, short = name.partition("/")
     test = (now.test.get("metrics") or {}).get(short) if kind == "metric" else None
-    told = [_latest("validation", validation, name)]
+    told = [_latest(task, "validation", validation, name)]
     if name in steps or kind != "metric":  # some metrics take a whole pass over the data
-        told.insert(0, _latest("train", steps, name))
+        told.insert(0, _latest(task, "train", steps, name))
     if test is not None:
-        told.append(f"test **{_number(test, _percent(name))}**")
+        told.append(f"test **{_number(test, _percent(task, name))}**")
     st.markdown(f"**{drawn.title}** &ensp; " + " &ensp; ".join(told))
 
 
@@ -241,19 +239,19 @@ _HEAD = """
 """
 
 
-def _latest(what: str, columns: dict[str, Any], name: str) -> str:
+def _latest(task: type[Task] | None, what: str, columns: dict[str, Any], name: str) -> str:
     values = columns.get(name)
     if values is None or not len(values):
         return f"{what} –"
     value = float(np.nanmean(values[-20:])) if what == "train" else float(values[-1])
-    return f"{what} **{_number(value, _percent(name))}**"
+    return f"{what} **{_number(value, _percent(task, name))}**"
 
 
-def _last(steps: dict[str, Any], name: str) -> str:
+def _last(task: type[Task] | None, steps: dict[str, Any], name: str) -> str:
     values = steps.get(name)
     if values is None or not np.isfinite(values[-20:]).any():
         return "–"
-    return _number(float(np.nanmean(values[-20:])), _percent(name))
+    return _number(float(np.nanmean(values[-20:])), _percent(task, name))
 
 
 def _axis(columns: dict[str, Any], now: State) -> Any:
@@ -267,6 +265,7 @@ def _axis(columns: dict[str, Any], now: State) -> Any:
 def _chart(
     run: Run, now: State, steps: dict[str, Any], validation: dict[str, Any], drawn: Chart, overlaid: list[Run]
 ) -> None:
+    task = _task(run)
     amount = float(st.session_state.get("smoothing", 0.9))
     many = len(drawn.names) > 1
     first = drawn.names[0]
@@ -274,7 +273,7 @@ def _chart(
     for other, colour in zip(overlaid, plots.EARLIER, strict=False):
         lines += _lines(other, other.state, _history(other), other.validation(), first, amount, colour)
     for name, own in zip(drawn.names, plots.SERIES if many else (None,), strict=False):
-        label = f"{run.name}: {_label(name)}" if many else run.name
+        label = f"{run.name}: {_label(task, name)}" if many else run.name
         lines += _lines(run, now, steps, validation, name, amount, own, label)
     level = None
     main = f"loss/{next(iter(now.losses), 'loss')}"
@@ -294,7 +293,7 @@ def _chart(
         height=HEIGHT,
         grow=True,
         log=kind == "loss" and bool(st.session_state.get("log_scale")),
-        percent=_percent(first),
+        percent=_percent(task, first),
         level=level,
     )
 

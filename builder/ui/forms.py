@@ -39,20 +39,18 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
         value = spec.check(value)
     except SettingError:
         value = spec.default
-    shown = _shown(spec, value)
+    shown, label = _shown(spec, value), spec.label.replace("_", " ")
     widget = fields.shows(key, shown)
 
     def take() -> None:
         try:
             new = spec.check(_read(spec, st.session_state.get(widget, shown)))
         except (SettingError, ValueError) as error:
-            st.toast(str(error), icon=":material/error:")
+            st.toast(str(error).replace(spec.name, label, 1), icon=":material/error:")
             return
-        if new == value:
-            return  # a field that is leaving the page reports its old value once more
         changed(spec.name, list(new) if isinstance(new, tuple) else new)
 
-    label = spec.label.replace("_", " ") + (f" ({spec.unit})" if spec.unit else "")
+    unit = f" ({spec.unit})" if spec.unit else ""
     common: dict[str, Any] = {
         "key": widget,
         "on_change": fields.answers(widget, take),
@@ -61,37 +59,30 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
     }
     match spec.kind:
         case "bool":
-            st.toggle(label, shown, **common)
+            st.toggle(label + unit, shown, **common)
         case "choice":
             assert spec.choices is not None
-            st.selectbox(label, spec.choices, spec.choices.index(shown), **common)
+            st.selectbox(label + unit, spec.choices, spec.choices.index(shown), **common)
+        # No bounds for the browser: it would paint what is outside them red, keep it to itself and say nothing.
         case "int" if not spec.optional:
             # A field of whole numbers would cut 3.7 down to 3 without a word; here it is read, and refused.
             st.number_input(
-                label,
+                label + unit,
                 value=float(shown),
-                min_value=_real(spec.min),
-                max_value=_real(spec.max),
                 step=1.0,
                 format="%.0f",
                 **common,
             )
         case "float" if not spec.optional:
             st.number_input(
-                label,
+                label + unit,
                 value=float(shown),
-                min_value=_real(spec.min),
-                max_value=_real(spec.max),
                 step=_step(value),
                 format="%g",
                 **common,
             )
         case _:
-            st.text_input(label, shown, **common)
-
-
-def _real(bound: float | None) -> float | None:
-    return None if bound is None else float(bound)
+            st.text_input(label + unit, shown, **common)
 
 
 def _step(value: float) -> float:
@@ -131,7 +122,7 @@ def _read(spec: Setting, shown: Any) -> Any:
     try:
         numbers = [float(p) if spec.kind in ("float", "floats") else int(p) for p in parts]
     except ValueError:
-        raise ValueError(f"{spec.label} takes numbers, separated by commas; {shown!r} is none.") from None
+        raise ValueError(f"{spec.label} takes numbers, separated by commas, not {shown!r}.") from None
     return numbers[0] if spec.kind in ("int", "float") or (spec.kind == "size" and len(numbers) == 1) else numbers
 
 
@@ -143,5 +134,5 @@ def _number(spec: Setting, shown: str) -> int | float:
     try:
         number = float(text)
     except ValueError:
-        raise ValueError(f"{spec.label} takes a number; {shown!r} is none.") from None
+        raise ValueError(f"{spec.label} takes a number, not {shown!r}.") from None
     return int(number) if spec.kind == "int" and number.is_integer() else number

@@ -16,7 +16,7 @@ from builder.training.control import ControlError
 from builder.training.run import LIVE, Run
 from builder.training.snapshot import Snapshot
 from builder.ui import fields, recurrence, state
-from builder.ui.live import probe_json, trained
+from builder.ui.live import probe_json, remark, trained
 from builder.ui.views import drawn, pictures, plots, surface
 
 TICK = 0.6
@@ -31,6 +31,8 @@ def panel() -> None:
             "Nothing to look into yet. Press Train, then choose a block on the canvas.", icon=":material/visibility:"
         )
         return
+    if told := remark(run, state.document().project):
+        st.caption(told)
     st.fragment(_inside, run_every=TICK if run.state.status in LIVE else None)(run.id)
 
 

@@ -64,6 +64,23 @@ def belongs(run: Run, project: Project) -> bool:
     return True
 
 
+def remark(run: Run, project: Project) -> str:
+    """That a run trained other networks than those on the canvas, as a sentence; empty where it trained these."""
+    if belongs(run, project):
+        return ""
+    name = run.project_json().get("name")
+    other = f"the network of {name}, not" if name and name != project.name else "another network than"
+    return f":material/info: {run.name} trained {other} the one on the canvas."
+
+
+def edited(run: Run, project: Project) -> bool:
+    """Whether a network, its data or its settings have been changed since a run was started with them.
+
+    What the next run begins with (its first weights) is no change of either.
+    """
+    return any(key.partition(".")[0] != "weights" for key in run.settings_diff(to_json(project)))
+
+
 def trained(run: Run) -> Project | None:
     """The project as the run trained it; None when its file cannot be read."""
     try:

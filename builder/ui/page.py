@@ -270,6 +270,15 @@ def _looked_into(document: Document, run: Run, probe: Snapshot, ended: bool) -> 
     return {"thumbnails": live.standing(made.pictured, made.kinds, now), "probe": made.told}
 
 
+def _edited(run: Run, project: Project) -> bool:
+    """Whether the project has been changed since the run; looked at anew only when the project is another."""
+    kept: tuple[str, Project, bool] | None = st.session_state.get("edited")
+    if kept is None or kept[0] != run.id or kept[1] is not project:
+        kept = (run.id, project, live.edited(run, project))
+        st.session_state["edited"] = kept
+    return kept[2]
+
+
 def _feed(was_running: bool) -> None:
     document = state.document()
     could_write = not document.read_only
@@ -285,8 +294,9 @@ def _feed(was_running: bool) -> None:
     if run is not None and ended and not live.belongs(run, document.project):
         run = now = None  # an ended run of other blocks says nothing about this network as a whole
         pictured = {"thumbnails": pictured.get("thumbnails", {})}
+    edited = run is not None and ended and _edited(run, document.project)
     # Equal data are not handed on: the time says that the server is there, also while a run is paused.
-    told: dict[str, Any] = {"run": live.run_json(run, now), "at": time.time()}
+    told: dict[str, Any] = {"run": live.run_json(run, now) | {"edited": edited}, "at": time.time()}
     told["saved"] = {"project_id": document.project_id, "rev": document.saved_rev}
     feed(told | pictured, "feed")
     if was_running != (now is not None and now.status in LIVE):

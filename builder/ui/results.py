@@ -9,6 +9,7 @@ from builder.data.base import Dataset
 from builder.tasks.base import Look, Task
 from builder.training.run import LIVE, Run
 from builder.ui import state, views
+from builder.ui.live import remark
 from builder.ui.views.scene import Scene
 
 KEY = "look-"
@@ -40,6 +41,8 @@ def panel() -> None:
     if not looks:
         st.info(f"{task.label} shows its results as curves.")
         return
+    if told := remark(run, state.document().project):
+        st.caption(told)
     live = run.state.status in LIVE
     following = [look for look in looks if live and getattr(views.find(look.kind), "FOLLOWS", True)]
     waiting = [look for look in looks if look not in following]

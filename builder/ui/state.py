@@ -201,7 +201,7 @@ def set_part(label: str, part: str, value: Any) -> None:
 def propose(found: Proposal) -> None:
     """Send a proposal as one undoable step, and say what it brought along."""
     if document().command(found.label, list(found.edits)) and found.remarks:
-        st.toast(f"{found.label}. Besides: {_listed(found.remarks)}. Undo takes all of it back.", duration="long")
+        st.toast(f"{found.label}: it brings {_listed(found.remarks)}. Undo takes all of it back.", duration="long")
 
 
 def _listed(texts: tuple[str, ...]) -> str:

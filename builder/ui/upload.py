@@ -25,7 +25,9 @@ def field(cls: type[Dataset]) -> None:
                 settings, problems = cls.receive(content)
             name = uploads.store(content, state.workspace().folder, file.name.rpartition(".")[2].lower())
         except DataError as error:
-            st.error(str(error))
+            now = state.document().project.data
+            kept = now.name == cls.name and now.settings.get("file")
+            st.error(f"{file.name}: {error}{' What was handed in before stays in use.' if kept else ''}")
             return
 
         def take() -> None:
@@ -36,8 +38,9 @@ def field(cls: type[Dataset]) -> None:
         st.rerun()
     problems = st.session_state.get(f"{key}.problems", ())
     if problems:
+        few = "1 thing in it could not be used as it is"
         with st.expander(
-            f"{len(problems):,} {'thing' if len(problems) == 1 else 'things'} in it could not be used as they are"
+            few if len(problems) == 1 else f"{len(problems):,} things in it could not be used as they are"
         ):
             for problem in problems[:SHOWN]:
                 st.text(problem)

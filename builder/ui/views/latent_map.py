@@ -33,7 +33,10 @@ def draw(scene: Scene) -> None:
         return
     try:
         codes, labels = _encoded(scene, f"{weights}.{weights.stat().st_mtime_ns}")
-        scene.title("" if codes.shape[1] == 2 else f"{codes.shape[1]} numbers, seen along the two that differ most")
+        size = codes.shape[1]
+        scene.title(
+            {1: "one number, along the line", 2: ""}.get(size, f"{size} numbers, seen along the two that differ most")
+        )
         left, right = st.columns([5, 2], gap="small")
         with left:
             st.fragment(_map)(scene, codes, labels)

@@ -264,6 +264,8 @@ export interface RunState {
   losses?: Record<string, number>;
   /** The first metric, as people read it. */
   score?: string;
+  /** The project has been changed since the run was started. */
+  edited?: boolean;
   /** The networks that can be stepped alone, where there are several. */
   slots?: string[];
 }
