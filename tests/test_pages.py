@@ -17,9 +17,10 @@ from builder.graph_file import node_to_json
 from builder.project import save, to_json
 from builder.training.client import Launcher
 from builder.training.headless import train
-from builder.training.run import Run, new_run_folder
+from builder.training.run import Run, new_run_folder, write_state
 from builder.training.snapshot import Snapshot
 from builder.ui import forms, live, samples, state
+from builder.ui import page as page_module
 from builder.ui.session import Document
 from builder.ui.views import plots
 from builder.workspace import Workspace
@@ -309,6 +310,19 @@ def test_curves_are_those_of_the_task_that_a_run_was_trained_for(space: Workspac
     heads = [m.value for m in page.markdown]
     assert any("**Accuracy**" in head for head in heads)
     assert not any("error" in head for head in heads)
+
+
+def test_the_time_told_is_that_of_the_last_run_of_the_same_project(space: Workspace) -> None:
+    id = trained(space, "mlp", batch_size=8)
+    (run,) = space.runs(id)
+    assert run.state.step >= page_module.ENOUGH
+    told = run.state
+    write_state(run.folder, dataclasses.replace(told, seconds=3.0 * told.step, heartbeat=told.heartbeat + 1))
+    found: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_module, "editor", lambda data, *_: found.update(data))
+        visit("Data", project=id)
+    assert "about 3.0 s a step" in found["steps"]["train"]
 
 
 def test_a_number_out_of_bounds_is_refused_with_them() -> None:

@@ -31,6 +31,8 @@ _ICON = str(Path(__file__).parent / "icon.png")
 TICK = 0.4
 """Seconds between two pictures of a training; 1.5 a second are promised."""
 IDLE = 2.0
+ENOUGH = 20
+"""Steps of a run after which the time that they took says what the next will take."""
 AHEAD = 0.06
 """Seconds by which the answer to an edit comes before the rest of the page, which the browser would draw first."""
 
@@ -202,15 +204,25 @@ def _steps() -> dict[str, str]:
         found["train"] = f"{epochs} {'epoch' if epochs == 1 else 'epochs'}, batches of {parts.training.batch_size}"
         cost = estimate(project, state.document().report(), parts)
         if cost is not None:
-            step = duration(cost.step)
+            taken = _taken(project)  # by a run of just this; it knows what the machine does besides
+            factor = 1.0 if taken is None else taken / cost.step
             memory = (
                 f"{cost.memory / 2**30:.1f} of {validate.machine_memory() / 2**30:.0f} GB"
                 if cost.memory > 2**30 / 20
                 else f"{max(1, cost.memory / 2**20):.0f} MB"
             )
-            whole = "" if cost.epoch is None else f", {duration(cost.epoch * parts.training.epochs)} in all"
-            found["train"] += f": about {step} a step{whole}; {memory} of memory"
+            whole = "" if cost.epoch is None else f", {duration(cost.epoch * factor * parts.training.epochs)} in all"
+            found["train"] += f": about {duration(cost.step * factor)} a step{whole}; {memory} of memory"
     return found
+
+
+def _taken(project: Project) -> float | None:
+    """Seconds a step took in the run that is looked at, if it trained the project as it stands."""
+    run = state.run()
+    now = None if run is None else run.state
+    if run is None or now is None or now.step < ENOUGH or now.seconds <= 0 or _edited(run, project):
+        return None
+    return now.seconds / now.step
 
 
 @functools.lru_cache(maxsize=4)
