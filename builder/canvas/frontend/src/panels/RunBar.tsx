@@ -44,7 +44,7 @@ function RunStatus({ run, ok, missing }: { run: RunState; ok: boolean; missing: 
     const epochs = run.epoch ?? run.epochs;
     const text = run.message || `${run.status === "done" ? "Trained" : "Stopped after"} ${epochs ?? ""} ${epochs === 1 ? "epoch" : "epochs"}${run.score ? `, ${run.score}` : ""}`;
     if (run.edited)
-      return <span className="run-status" title={`${text}. The project has been changed since: Train begins a run with the changes.`} data-testid="run-status"><Icon name="note" size={13} /> <span className="clip">{text} · before your changes</span></span>;
+      return <span className="run-status" title={`${text}. The project has been changed since: Train begins a run with the changes.`} data-testid="run-status"><Icon name="note" size={13} /> <span className="clip">{text} · edited since</span></span>;
     return <span className={`run-status ${run.status === "done" ? "is-done" : ""}`} title={text} data-testid="run-status"><Icon name={run.status === "done" ? "check" : "stop"} size={13} /> <span className="clip">{text}</span></span>;
   }
   if (!ok) return null;
