@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,6 +74,22 @@ def test_what_a_button_asks_for_is_done_though_a_newer_message_cuts_it_off() -> 
     with pytest.raises(RerunException):  # what waits has its turn afterwards
         fields.pressed(work)()
     assert done == ["begun", "begun", "ended"]
+
+
+def test_every_message_that_cut_a_callback_off_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[RerunData] = []
+    requests = SimpleNamespace(request_rerun=asked.append)
+    monkeypatch.setattr(fields, "get_script_run_ctx", lambda: SimpleNamespace(script_requests=requests))
+    waiting = [RerunData(query_string=name) for name in ("first", "second", "third")]
+    left = iter(waiting)
+
+    def work() -> None:
+        for one in left:
+            raise RerunException(one)
+
+    with pytest.raises(RerunException) as last:
+        fields.pressed(work)()
+    assert [*asked, last.value.rerun_data] == waiting
 
 
 def test_a_field_answers_while_it_stands_on_the_page(session: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from builder.project import save, to_json
 from builder.training.client import Launcher
 from builder.training.headless import train
 from builder.training.run import Run, new_run_folder, write_state
+from builder.training.settings import TrainingSettings
 from builder.training.snapshot import Snapshot
 from builder.ui import forms, live, samples, state
 from builder.ui import page as page_module
@@ -297,6 +298,9 @@ def test_a_run_is_known_to_be_of_the_project_as_it_stands_or_of_an_earlier_state
     assert not live.edited(run, project.replace(name="another name"))
     moved = [{"op": "move_node", "network": "network", "id": "fc1", "position": [7, 7]}]
     assert not live.edited(run, edits.apply(project, moved))
+    spelled_out = TrainingSettings().to_settings() | project.training
+    assert spelled_out != project.training
+    assert not live.edited(run, project.replace(training=spelled_out))
     assert live.edited(run, project.replace(training={**project.training, "epochs": 2}))
     assert live.edited(run, edits.apply(project, [{"op": "remove_node", "network": "network", "id": "fc1"}]))
 
@@ -323,6 +327,34 @@ def test_the_time_told_is_that_of_the_last_run_of_the_same_project(space: Worksp
         patch.setattr(page_module, "editor", lambda data, *_: found.update(data))
         visit("Data", project=id)
     assert "about 3.0 s a step" in found["steps"]["train"]
+
+
+def test_a_run_that_gets_another_name_stays_the_one_that_is_looked_at(space: Workspace) -> None:
+    id = trained(space, "mlp")
+    train(space.open(id).project, run_folder=new_run_folder(space.runs_place(id)))
+    first, second = space.runs(id)
+    page = visit("Curves", project=id)
+    field = page.selectbox(key="run_choice.0")
+    assert field.value == second.id
+    field.select(first.id)
+    told = page._tree.get_widget_states()  # the browser speaks of runs by what they were called when it got them
+    page._run(told)
+    assert page.session_state["run"] == first.id
+    first.name = "the one before"
+    page._run(told)
+    page._run(told)
+    assert page.session_state["run"] == first.id
+    assert not page.exception
+
+
+def test_a_choice_is_made_of_what_stands_now(space: Workspace) -> None:
+    page = visit("Loss & optimizer")
+    told = document(page).project.optimizer["network"]
+    method = page.selectbox(key="optimizer.network.name.0")
+    rate = {**told.settings, "lr": 0.5}
+    document(page).set_part("typed", "optimizer", {"network": {"name": told.name, "settings": rate}})
+    method.select("SGD").run()  # not drawn again since
+    assert document(page).project.optimizer["network"].settings["lr"] == 0.5
 
 
 def test_a_number_out_of_bounds_is_refused_with_them() -> None:

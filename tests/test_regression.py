@@ -130,13 +130,6 @@ def test_gaps_and_text_in_numbers_are_named_and_the_rest_is_used(line: str, sent
     assert len(rows) == 11
 
 
-def test_that_much_of_a_table_is_gone_is_said_first() -> None:
-    _, rows, problems = read_table(table(24, **{f"line{n}": "1,,3" for n in range(2, 10)}))
-    assert len(rows) == 16
-    assert problems[0] == "Only 16 of 24 lines are used: every other one has a gap or text in it."
-    assert len(problems) == 9
-
-
 def test_a_column_of_text_is_left_out_whole() -> None:
     content = b"name,a,b\n" + b"".join(b"someone,%d,%d\n" % (i, i) for i in range(10))
     names, rows, problems = read_table(content)

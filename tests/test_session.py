@@ -178,8 +178,11 @@ def test_a_command_is_applied_once_and_acknowledged(document: Document) -> None:
 
 
 def test_a_command_that_changes_nothing_is_no_step_to_be_undone(document: Document) -> None:
-    assert document.command("Name", [edits.set_part("name", "new")])
-    assert not document.command("Name", [edits.set_part("name", "new")])
+    again = [edits.set_part("name", "new")]
+    assert document.would_change(again)
+    document.command("Name", again)
+    assert not document.would_change(again)
+    document.command("Name", again)
     assert len(document.commands) == 1
 
 

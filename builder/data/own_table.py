@@ -94,10 +94,6 @@ def read_table(content: bytes) -> tuple[list[str], list[list[float]], list[str]]
             problems.append(f"Line {line} has {what} in column {names[at]!r}; the line is left out.")
             continue
         rows.append([value for value in values if value is not None])
-    if 4 * len(rows) < 3 * len(lines):  # much of it is gone: that comes before the single lines
-        problems.insert(
-            0, f"Only {len(rows):,} of {len(lines):,} lines are used: every other one has a gap or text in it."
-        )
     if len(rows) < 10:
         told = f" {problems[-1]}" if problems else ""
         raise ValueError(f"The table has {len(rows)} lines of numbers; at least 10 are needed.{told}")

@@ -224,15 +224,9 @@ class Run:
             return {}
         return data if isinstance(data, dict) else {}
 
-    def settings_diff(self, other: Run | dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-        """The settings that differ: ``{"training.batch_size": (mine, the other's)}``; None where absent.
-
-        The other is a run or a project as JSON. What does not change the training (positions, notes, folding, the project's name) is left out.
-        """
-        project = other.project_json() if isinstance(other, Run) else other
-        mine, others = dict(_flat(self.project_json())), dict(_flat(project))
-        keys = dict.fromkeys([*mine, *others])
-        return {k: (mine.get(k), others.get(k)) for k in keys if mine.get(k) != others.get(k)}
+    def settings_diff(self, other: Run) -> dict[str, tuple[Any, Any]]:
+        """The settings that differ: ``{"training.batch_size": (mine, the other's)}``; None where absent."""
+        return differences(self.project_json(), other.project_json())
 
     # --- what it left ----------------------------------------------------------------------
 
@@ -278,6 +272,16 @@ def _bytes(path: Path) -> bytes | None:
 
 
 _LOOKS = {"position", "folded", "note", "version", "format"}
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The settings of two projects as JSON that differ: ``{"training.batch_size": (32, 64)}``; None where absent.
+
+    What does not change the training (positions, notes, folding, the project's name) is left out.
+    """
+    mine, others = dict(_flat(one)), dict(_flat(other))
+    keys = dict.fromkeys([*mine, *others])
+    return {k: (mine.get(k), others.get(k)) for k in keys if mine.get(k) != others.get(k)}
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -54,7 +54,7 @@ def train() -> None:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # nothing was trained in it
         raise
-    document.retract()
+    document.retract("error", "info")  # of another run
     if told(folder):
         document.tell(told(folder))
     state.choose_run(folder.name)
@@ -68,7 +68,7 @@ def go_on(lr: float | None = None) -> None:
     if run is None:
         return
     state.launcher().resume(run.folder, lr)
-    document.retract()
+    document.retract("error", "info")  # of another run
     if live.edited(run, document.project):
         document.tell(
             f"{run.name} goes on as it was started, without your changes since. Train begins a run with them."

@@ -53,7 +53,11 @@ def _runs(current: Run) -> None:
         return f"{found.name} · {_score(found)}"
 
     def choose() -> None:
-        state.choose_run(st.session_state[widget])
+        picked = st.session_state[widget]
+        if (
+            picked in names
+        ):  # a label has changed since the browser has it: what it names is no run, and nobody chose it
+            state.choose_run(picked)
 
     answer = fields.answers(widget, choose)
     st.selectbox("Run", ids, ids.index(current.id), key=widget, format_func=label, on_change=answer)

@@ -100,9 +100,10 @@ def _choice() -> Dataset | None:
     widget = fields.shows(f"data.name.{project.task.name}", project.data.name)
 
     def choose() -> None:
-        chosen = st.session_state.get(widget, project.data.name)
-        if chosen in names and chosen != project.data.name:
-            state.propose(proposals.for_data(state.document().project, chosen))
+        now = state.document().project  # which need not be as it was when this was drawn
+        chosen = st.session_state.get(widget, now.data.name)
+        if chosen in names and chosen != now.data.name:
+            state.propose(proposals.for_data(now, chosen))
 
     st.selectbox(
         "Data set",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import RerunException
+from streamlit.runtime.scriptrunner import RerunException, get_script_run_ctx
 
 _KEY = "fields"
 _TRIES = 5
@@ -39,7 +39,7 @@ def begin() -> None:
 def end() -> None:
     """The page is drawn to its end: a field that it did not draw has left it."""
     found = _fields()
-    found.drawn, found.begun = found.now, set()
+    found.drawn, found.begun = found.now, set()  # one set from here on: what is repeated of the page adds to it
 
 
 def shows(key: str, value: object) -> str:
@@ -68,7 +68,8 @@ def answers(widget: str, work: Callable[[], None]) -> Callable[[], None]:
 
     When a field has left the page, the server forgets its value. A message that the browser sent before it knew
     names that value once more, which then counts as a change: a choice would be made a second time, after an
-    undo against it.
+    undo against it. (An edit that a person ends in a panel just as another one is brought to the front is taken for
+    such a message, too: for the time of one way to the browser.)
     """
 
     def answer() -> None:
@@ -88,14 +89,20 @@ def pressed(work: Callable[[], None]) -> Callable[[], None]:
     """
 
     def whole() -> None:
-        newer: RerunException | None = None
+        waiting: list[RerunException] = []
         for _ in range(_TRIES):
             try:
                 work()
                 break
             except RerunException as found:
-                newer = found
-        if newer is not None:
-            raise newer
+                waiting.append(found)
+        if not waiting:
+            return
+        *earlier, last = waiting
+        context = get_script_run_ctx()
+        if context is not None and context.script_requests is not None:
+            for one in earlier:  # a press of a button is sent once: it must not be lost
+                context.script_requests.request_rerun(one.rerun_data)
+        raise last
 
     return whole

@@ -46,7 +46,9 @@ def field(spec: Setting, value: Any, key: str, changed: Changed, disabled: bool 
         try:
             new = spec.check(_read(spec, st.session_state.get(widget, shown)))
         except (SettingError, ValueError) as error:
-            st.toast(str(error).replace(spec.name, label, 1), icon=":material/error:")
+            told = str(error)
+            told = label + told.removeprefix(spec.name) if told.startswith(f"{spec.name} ") else told
+            st.toast(told, icon=":material/error:")
             return
         changed(spec.name, list(new) if isinstance(new, tuple) else new)
 

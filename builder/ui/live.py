@@ -13,7 +13,8 @@ from builder import data, structure, tasks, validate
 from builder.graph import UnknownBlock
 from builder.project import Project, ProjectError, from_json, to_json
 from builder.report import Report
-from builder.training.run import Run, State
+from builder.training.run import Run, State, differences
+from builder.training.settings import TrainingSettings
 from builder.training.snapshot import Snapshot
 from builder.ui.views import pictures
 
@@ -78,7 +79,16 @@ def edited(run: Run, project: Project) -> bool:
 
     What the next run begins with (its first weights) is no change of either.
     """
-    return any(key.partition(".")[0] != "weights" for key in run.settings_diff(to_json(project)))
+    before = trained(run)
+    if before is None:
+        return True
+    return any(key.partition(".")[0] != "weights" for key in differences(_settled(before), _settled(project)))
+
+
+def _settled(project: Project) -> Json:
+    """A project as JSON with every setting of the training, those left to their defaults, too."""
+    told = to_json(project)
+    return told | {"training": TrainingSettings().to_settings() | told["training"]}
 
 
 def trained(run: Run) -> Project | None:

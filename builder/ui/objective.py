@@ -62,9 +62,10 @@ def _task() -> type[Task] | None:
         return (cls.label or cls.name) + ("" if name in _suited() else " · brings other data")
 
     def choose() -> None:
-        chosen = st.session_state.get(widget, project.task.name)
-        if chosen in tasks.names() and chosen != project.task.name:
-            state.propose(proposals.for_task(state.document().project, chosen))
+        now = state.document().project  # which need not be as it was when this was drawn
+        chosen = st.session_state.get(widget, now.task.name)
+        if chosen in tasks.names() and chosen != now.task.name:
+            state.propose(proposals.for_task(now, chosen))
 
     st.selectbox(
         "Task",
@@ -98,7 +99,7 @@ def _loss(task: type[Task]) -> type[Loss] | None:
 
     def choose() -> None:
         cls = offered.get(st.session_state.get(widget, current))
-        if cls is None or cls.name == current:
+        if cls is None or cls.name == state.part("loss")["name"]:
             return
         if reasons[cls.name]:
             st.toast(f"{cls.label}: {reasons[cls.name]}", icon=":material/block:")
@@ -198,10 +199,11 @@ def _optimizer(slot: str) -> None:
     widget = fields.shows(f"optimizer.{slot}.name", current)
 
     def choose() -> None:
+        now = state.part("optimizer")[slot]
         cls = optimizers.find(st.session_state.get(widget, current))
-        if cls.name == current:
+        if cls.name == now["name"]:
             return
-        kept = {k: v for k, v in choice.settings.items() if k in ("lr", "weight_decay")}
+        kept = {k: v for k, v in now["settings"].items() if k in ("lr", "weight_decay")}
         settings = cls.from_settings(kept).to_settings()
         state.set_part(
             f"Use {cls.label or cls.name}",

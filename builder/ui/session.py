@@ -203,23 +203,26 @@ class Document:
 
     # --- to the browser ------------------------------------------------------------------------
 
-    def command(self, label: str, changes: list[Edit]) -> bool:
-        """Have the browser apply these edits as one undoable step; returns whether they change anything.
+    def would_change(self, changes: list[Edit]) -> bool:
+        """Whether a command of these edits would change anything. Raises EditError when they do not fit."""
+        return not self.read_only and edits.apply(self.project, changes) != self.project
 
-        Raises EditError when they do not fit.
+    def command(self, label: str, changes: list[Edit]) -> None:
+        """Have the browser apply these edits as one undoable step. Raises EditError when they do not fit.
+
+        What changes nothing is no step: an answer may come twice.
         """
         if self.read_only:
             self.tell(self.lease_message, "warning")
-            return False
+            return
         after = edits.apply(self.project, changes)
         if after == self.project:
-            return False
+            return
         self.project = after
         self._command += 1
         self.commands.append({"seq": self._command, "label": label, "edits": changes})
         self.retract()
         self.save()
-        return True
 
     def set_part(self, label: str, part: str, value: Any) -> None:
         """A command that sets one part of the project."""
@@ -230,9 +233,9 @@ class Document:
         self._notices += 1
         self.notice = Notice(self._notices, kind, text)
 
-    def retract(self) -> None:
-        """Take back an error that was told: what it was about has changed since, so that it may no longer be true."""
-        if self.notice is not None and self.notice.kind == "error":
+    def retract(self, *kinds: str) -> None:
+        """Take back what was told, an error unless other kinds are named: what it was about has changed since."""
+        if self.notice is not None and self.notice.kind in (kinds or ("error",)):
             self.notice = None
 
     def report(self) -> Report:

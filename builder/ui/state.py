@@ -200,8 +200,10 @@ def set_part(label: str, part: str, value: Any) -> None:
 
 def propose(found: Proposal) -> None:
     """Send a proposal as one undoable step, and say what it brought along."""
-    if document().command(found.label, list(found.edits)) and found.remarks:
+    held = document()
+    if found.remarks and held.would_change(list(found.edits)):  # told first: what cuts a callback off cuts it off here
         st.toast(f"{found.label}: it brings {_listed(found.remarks)}. Undo takes all of it back.", duration="long")
+    held.command(found.label, list(found.edits))
 
 
 def _listed(texts: tuple[str, ...]) -> str:

@@ -75,10 +75,13 @@ def panel() -> None:
 
     def choose() -> None:
         picked = st.session_state[widget]
+        if picked not in offered:
+            return  # a label that has changed since the browser has it: nobody chose it
         st.session_state[_ASKED] = document.project_id if picked == FILE else ""
+        before = document.project.weights
         if picked in runs:
             _set(FirstWeights(RUN, picked, runs[picked], True))
-        elif now is not None and picked != shown:
+        elif before is not None and (picked, before.source) != (FILE, FILE):
             _set(None)
 
     st.selectbox(

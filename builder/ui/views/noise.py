@@ -7,6 +7,7 @@ import streamlit as st
 from builder.training import evaluate
 from builder.training.checkpoint import CheckpointError
 from builder.training.snapshot import Array
+from builder.ui import fields
 from builder.ui.views.scene import Scene
 
 
@@ -50,9 +51,15 @@ def _buttons(scene: Scene, drawn: int) -> None:
     st.button(
         "New noise",
         key=scene.key("new"),
-        on_click=draw,
+        on_click=fields.pressed(draw),
         type="tertiary",
         help="Draw other noise: samples are made, not learned by heart.",
     )
     if drawn:
-        st.button("Back", key=scene.key("back"), on_click=back, type="tertiary", help="To the noise that is followed.")
+        st.button(
+            "Back",
+            key=scene.key("back"),
+            on_click=fields.pressed(back),
+            type="tertiary",
+            help="To the noise that is followed.",
+        )
