@@ -329,24 +329,6 @@ def test_the_time_told_is_that_of_the_last_run_of_the_same_project(space: Worksp
     assert "about 3.0 s a step" in found["steps"]["train"]
 
 
-def test_a_run_that_gets_another_name_stays_the_one_that_is_looked_at(space: Workspace) -> None:
-    id = trained(space, "mlp")
-    train(space.open(id).project, run_folder=new_run_folder(space.runs_place(id)))
-    first, second = space.runs(id)
-    page = visit("Curves", project=id)
-    field = page.selectbox(key="run_choice.0")
-    assert field.value == second.id
-    field.select(first.id)
-    told = page._tree.get_widget_states()  # the browser speaks of runs by what they were called when it got them
-    page._run(told)
-    assert page.session_state["run"] == first.id
-    first.name = "the one before"
-    page._run(told)
-    page._run(told)
-    assert page.session_state["run"] == first.id
-    assert not page.exception
-
-
 def test_a_choice_is_made_of_what_stands_now(space: Workspace) -> None:
     page = visit("Loss & optimizer")
     told = document(page).project.optimizer["network"]
