@@ -35,6 +35,17 @@ def test_a_matrix_tells_counts_and_shares_of_its_rows_and_escapes_names() -> Non
 
 def test_a_matrix_of_many_classes_is_a_picture() -> None:
     (picture,) = pictures(drawn.matrix(np.eye(100), ()))
+    few = np.zeros((1000, 1000))
+    few[2, 2], few[2, 999], few[7, 2] = 5, 1, 3
+    html = drawn.matrix(few, tuple(f"pattern {i}" for i in range(10)))  # of a network with more classes than the data
+    assert not pictures(html)
+    assert [f"title='{name}'" in html for name in ("pattern 2", "pattern 7", "999", "pattern 3")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert "title='true pattern 2, predicted 999: 1'" in html
     assert picture.shape[:2] == (100, 100)
     assert (picture[0, 0] != picture[0, 1]).any()
 

@@ -70,9 +70,12 @@ def number(value: float) -> str:
 def matrix(values: Array, names: tuple[str, ...], dark: bool = False) -> str:
     """A confusion matrix: rows the true classes, columns the predicted ones, counts in the cells.
 
-    More than 20 classes become a picture.
+    Of more than 20 classes those are shown that occur; where these are too many as well, they become a picture.
     """
     names = _safe(names, len(values))
+    occur = np.flatnonzero(values.sum(0) + values.sum(1))
+    if len(values) > NAMED and 0 < len(occur) <= NAMED:
+        values, names = values[np.ix_(occur, occur)], tuple(names[i] for i in occur)
     shares = values / np.maximum(values.sum(1, keepdims=True), 1)
     count = len(values)
     if count > NAMED:
@@ -213,8 +216,8 @@ def colour(number: int) -> tuple[int, int, int]:
 
 
 def _safe(names: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Names of `count` classes that may stand in HTML; their numbers where there are no names."""
-    return tuple(map(escape, names)) if len(names) >= count else tuple(map(str, range(count)))
+    """Names of `count` classes that may stand in HTML; the numbers of those that have none."""
+    return (*map(escape, names), *map(str, range(len(names), count)))
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
