@@ -47,21 +47,29 @@ def panel() -> None:
     following = [look for look in looks if live and getattr(views.find(look.kind), "FOLLOWS", True)]
     waiting = [look for look in looks if look not in following]
     parts = [part for part in (following, waiting) if part]
+    early = live and run.weights() is None  # what waits for the person cannot be used before there are any
     for column, part in zip(st.columns([_width(part) for part in parts], gap="medium"), parts, strict=True):
+        waits = early and part is waiting
         with column:
-            st.fragment(_draw, run_every=TICK if part is following else None)(run.id, dataset, task, tuple(part))
+            draw = st.fragment(_draw, run_every=TICK if part is following or waits else None)
+            draw(run.id, dataset, task, tuple(part), waits)
 
 
 def _width(looks: list[Look]) -> float:
     return sum(look.width for look in looks)
 
 
-def _draw(id: str, dataset: Dataset, task: Task, looks: tuple[Look, ...]) -> None:
-    """Draw these side by side. One fragment for all that follow: each asks the server on its own."""
+def _draw(id: str, dataset: Dataset, task: Task, looks: tuple[Look, ...], waits: bool) -> None:
+    """Draw these side by side. One fragment for all that follow: each asks the server on its own.
+
+    What `waits` for the first weights is drawn once more when they are there, and then left alone.
+    """
     run = next((r for r in state.runs() if r.id == id), None)
     if run is None:
         st.info("This run has been deleted.")
         return
+    if waits and run.weights() is not None:
+        st.rerun(scope="app")
     for column, look in zip(st.columns([look.width for look in looks], gap="medium"), looks, strict=True):
         with column, st.container(key=f"{KEY}{look.kind}"):
             views.find(look.kind).draw(Scene(run, dataset, task, look))

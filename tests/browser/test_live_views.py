@@ -62,7 +62,7 @@ def test_it_opens_and_trains_and_shows_its_live_views(name: str, chrome: Any, sh
     if name in HUGE and not os.environ.get("LAYERLOOM_HUGE"):
         pytest.skip("it trains a minute; set LAYERLOOM_HUGE=1 for it")
     project = short(name)
-    project = project.replace(training={**project.training, "epochs": 20_000})  # until Stop is pressed
+    project = project.replace(training={**project.training, "epochs": 60_000})  # until Stop is pressed
     space = Workspace(shared.home)
     id = space.create(project)
     with Look(chrome, f"{shared.url}/?project={id}", f"live-{name}-") as look:
@@ -83,8 +83,9 @@ def test_it_opens_and_trains_and_shows_its_live_views(name: str, chrome: Any, sh
             view = page.locator(f".st-key-{KEY}{kind}").first
             view.wait_for()
             until(lambda view=view: view.evaluate(_SEEN), 240)
-            if follows(kind) and kind not in SAID:
-                until(lambda view=view: not view.get_by_test_id("stAlert").count(), 240)
+            if kind not in SAID:
+                until(lambda view=view: not view.get_by_test_id("stAlertContentInfo").count(), 240)
+            if follows(kind):
                 before[kind] = view.evaluate(_DRAWN)
         assert before
         until(
