@@ -339,6 +339,16 @@ def test_a_choice_is_made_of_what_stands_now(space: Workspace) -> None:
     assert document(page).project.optimizer["network"].settings["lr"] == 0.5
 
 
+def test_a_project_deleted_by_another_tab_leaves_a_page_that_says_so(space: Workspace) -> None:
+    id = trained(space, "mlp")
+    page = visit("Code", project=id)
+    space.delete(id)
+    page.run()
+    assert not page.exception
+    document(page).set_part("Rename", "name", "too late")
+    assert document(page).notice is not None
+
+
 def test_a_number_out_of_bounds_is_refused_with_them() -> None:
     page = visit("Loss & optimizer")
     field = next(f for f in page.number_input if f.label == "batch size")

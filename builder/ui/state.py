@@ -120,8 +120,11 @@ def leave() -> None:
 
 
 def runs() -> list[Run]:
-    """The open project's runs, the oldest first."""
-    return workspace().runs(document().project_id)
+    """The open project's runs, the oldest first; none when another tab has deleted the project."""
+    try:
+        return workspace().runs(document().project_id)
+    except WorkspaceError:
+        return []
 
 
 def run() -> Run | None:
