@@ -329,6 +329,18 @@ def test_the_time_told_is_that_of_the_last_run_of_the_same_project(space: Worksp
     assert "about 3.0 s a step" in found["steps"]["train"]
 
 
+def test_the_chosen_run_is_called_what_it_is_called_now(space: Workspace) -> None:
+    id = trained(space, "mlp")
+    (run,) = space.runs(id)
+    page = visit("Curves", project=id)
+    before = next(s for s in page.selectbox if s.label == "Run")
+    page.text_input(key=f"name.{run.id}.0").set_value("the first").run()
+    after = next(s for s in page.selectbox if s.label == "Run")
+    assert after.options[0].startswith("the first · ")
+    assert after.id != before.id  # under the same one the browser would go on showing the label that it has
+    assert after.value == run.id
+
+
 def test_a_choice_is_made_of_what_stands_now(space: Workspace) -> None:
     page = visit("Loss & optimizer")
     told = document(page).project.optimizer["network"]

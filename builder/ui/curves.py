@@ -46,11 +46,13 @@ def _runs(current: Run) -> None:
     listed = list(reversed(state.runs()))
     names = {r.id: r for r in listed}
     ids = list(names)
-    widget = fields.shows("run_choice", current.id)
 
     def label(id: str) -> str:
         found = names[id]
         return f"{found.name} · {_score(found)}"
+
+    # The browser keeps the label that it once got of what is chosen, so another label needs another widget.
+    widget = fields.shows(f"run_choice.{label(current.id)}", current.id)
 
     def choose() -> None:
         picked = st.session_state[widget]
