@@ -161,7 +161,7 @@ def _curves(id: str) -> None:
     for column, drawn in zip(st.columns([c.width for c in charts], gap="medium"), charts, strict=True):
         with column:
             _head(task, drawn, now, steps, validation)
-            _chart(run, now, steps, validation, drawn, overlaid)
+            _chart(task, run, now, steps, validation, drawn, overlaid)
 
 
 def _history(run: Run) -> dict[str, Any]:
@@ -269,9 +269,14 @@ def _axis(columns: dict[str, Any], now: State) -> Any:
 
 
 def _chart(
-    run: Run, now: State, steps: dict[str, Any], validation: dict[str, Any], drawn: Chart, overlaid: list[Run]
+    task: type[Task] | None,
+    run: Run,
+    now: State,
+    steps: dict[str, Any],
+    validation: dict[str, Any],
+    drawn: Chart,
+    overlaid: list[Run],
 ) -> None:
-    task = _task(run)
     amount = float(st.session_state.get("smoothing", 0.9))
     many = len(drawn.names) > 1
     first = drawn.names[0]
